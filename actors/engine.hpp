@@ -1,0 +1,116 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/submission.hpp"
+#include "domain/query.hpp"
+#include "domain/result.hpp"
+#include "domain/time.hpp"
+
+namespace tally::actors {
+
+/// Limits and places of a node's engine. Validated once, by engine::start.
+struct engine_options {
+  std::string data_dir;
+  std::string console_host = "127.0.0.1";
+  std::uint16_t console_port = 0;                     // 0: any free one
+  std::string default_zone = "UTC";                   // of merchants that a platform key creates
+  std::string default_currency = "USD";
+  std::uint64_t state_memory_max = 2ull << 30;        // bytes of live aggregators
+  std::uint64_t ids_bytes_max = 1ull << 30;           // of which recognised ids
+  std::uint64_t queue_bytes_max = 256ull << 20;       // accepted, not yet applied, per node
+  std::uint64_t merchant_queue_bytes_max = 64ull << 20;
+  std::chrono::milliseconds passivate_after{300'000}; // idle time
+  std::chrono::milliseconds visible_patience{1'000};  // after that a durable batch answers 202
+  std::chrono::milliseconds flush_interval{30'000};   // of the state database
+  std::uint64_t log_unsealed_bytes_max = 2ull << 30;  // tail that a restart may have to read
+  std::uint64_t segment_bytes = 1ull << 30;
+  std::uint64_t reserve_bytes = 256ull << 20;
+  std::uint64_t block_cache_bytes = 256ull << 20;
+  std::uint32_t write_events_per_s = 0;               // per merchant, 0: no limit
+  std::uint32_t chunks_in_flight_max = 4;             // per lane
+  std::uint32_t query_workers = 2;
+  std::uint32_t io_workers = 2;
+  std::uint32_t scheduler_threads = 0;                // 0: as many as cores
+};
+
+enum class key_scope : std::uint8_t { write = 1, read = 2, platform = 3, admin = 4 };
+
+/// What a key may do.
+struct key_facts {
+  key_scope scope = key_scope::write;
+  std::string merchant;       // empty for platform and admin keys
+  bool may_create = true;     // platform: unknown merchants are created
+  std::uint32_t events_per_s = 0;   // 0: the node's default
+  std::uint32_t queries_per_s = 0;
+};
+
+/// Everything about one merchant that GET /v1/merchant shows.
+struct merchant_report {
+  std::string merchant, zone, currency;
+  std::uint32_t generation = 1;
+  event_time as_of{}, complete_through{};
+  operations_row ledger;
+};
+
+/// Where an answer must have got to: one (shard, offset) for each shard touched.
+struct ack_position {
+  std::uint16_t shard = 0;
+  std::uint64_t offset = 0;
+};
+
+struct query_reply {
+  answer table;                     // domain/query.hpp
+  event_time as_of{}, complete_through{};
+  std::uint32_t generation = 1;
+  std::uint64_t rows_read = 0;
+};
+
+template <class T>
+using callback = std::function<void(result<T>)>;
+
+/// A node's actors and databases behind functions that know no CAF. Every function may be called
+/// from any thread; callbacks run once, on any thread, and must only post elsewhere.
+class engine {
+ public:
+  static result<std::unique_ptr<engine>> start(const engine_options& options);
+  ~engine();
+
+  /// Takes events in. A full queue settles them as `unavailable` at once.
+  void submit(submission_ptr events);
+  /// Checks a key's text against the shard or node table that holds its hash. unauthorized where
+  /// unknown, unavailable where it cannot be asked now. Not cached: callers keep answers 5 s.
+  void find_key(std::string key, callback<key_facts> then);
+  void ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
+           event_time now, callback<query_reply> then);
+  void report(std::string merchant, callback<merchant_report> then);
+  /// True where the merchant is known (registered or with events).
+  void exists(std::string merchant, callback<bool> then);
+
+  /// Runs one console command ("status", "merchant create ...") and gives its JSON text: the same
+  /// that the console actor does for clients over CAF.
+  void command(std::vector<std::string> words, callback<std::string> then);
+
+  [[nodiscard]] std::uint16_t console_port() const;
+  /// Empty while the journal takes writes, else why it does not (disk full, broken).
+  [[nodiscard]] std::string not_ready() const;
+  /// Prometheus collectable values; see metrics.hpp.
+  [[nodiscard]] const struct engine_metrics& metrics() const;
+
+  /// Finishes what was accepted, snapshots every live merchant, flushes and closes. Returns when
+  /// done or after `limit`; submit() gives unavailable from the first moment.
+  status drain(std::chrono::milliseconds limit);
+
+ private:
+  struct impl;
+  explicit engine(std::unique_ptr<impl> i);
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace tally::actors

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/shard.hpp"
+
+namespace tally::actors {
+
+/// What became of one submitted event.
+enum class outcome : std::uint8_t {
+  pending = 0,
+  accepted = 1,
+  duplicate = 2,
+  rejected = 3,     // refused while applying; `code` of the entry says why
+  over_quota = 4,   // its merchant is over its rate: nothing was stored
+  unavailable = 5,  // not known to be stored: send again
+};
+
+/// Events of one or several requests on their way to the lanes and back.
+///
+/// The maker (an I/O thread) fills `bytes` and `events`, sets `on_done`, calls `seal()` and hands
+/// it to engine::submit(); from then on only the engine writes, until `on_done` runs (once, on any
+/// thread: it must only post to the maker's executor). After that the maker reads outcomes.
+struct submission {
+  struct entry {
+    std::uint32_t begin = 0, size = 0;  // its bytes in `bytes`, by persistence::encode_event
+    std::uint64_t merchant = 0;         // merchant_hash of its merchant
+    std::uint64_t offset = 0;           // in its shard's log, once stored
+    std::uint32_t retry_after_ms = 0;   // where over_quota
+    outcome what = outcome::pending;
+    std::uint8_t code = 0;              // why rejected: domain/apply.hpp
+  };
+
+  std::string bytes;
+  std::vector<entry> events;
+  std::function<void()> on_done;
+
+  // --- the engine's own, not for the maker
+  std::atomic<std::uint32_t> remaining{0};
+  std::atomic<bool> durable_only{false};  // apply lags: answer 202 for events still pending
+
+  [[nodiscard]] std::string_view bytes_of(const entry& e) const {
+    return std::string_view{bytes}.substr(e.begin, e.size);
+  }
+  void seal() { remaining.store(static_cast<std::uint32_t>(events.size())); }
+  /// Marks `count` events as settled; the last call runs on_done.
+  void settle(std::uint32_t count) {
+    if (count != 0 && remaining.fetch_sub(count, std::memory_order_acq_rel) == count) on_done();
+  }
+};
+using submission_ptr = std::shared_ptr<submission>;
+
+}  // namespace tally::actors
