@@ -12,11 +12,11 @@ namespace tally {
 /// How a client wrote its timestamp. With the instant it restores the text to the byte, so the
 /// usual spellings cost one byte in the journal. Numbers rest on disk: append only.
 enum class time_form : std::uint8_t {
-  none = 0,         // the client gave no timestamp
-  millis_z = 1,     // 2010-12-01T08:26:00.000Z
-  seconds_z = 2,    // 2010-12-01T08:26:00Z
-  integer_ms = 3,   // 1291191960000
-  other_text = 4,   // any other RFC 3339 text, kept as sent
+  none = 0,        // the client gave no timestamp
+  millis_z = 1,    // 2010-12-01T08:26:00.000Z
+  seconds_z = 2,   // 2010-12-01T08:26:00Z
+  integer_ms = 3,  // 1291191960000
+  other_text = 4,  // any other RFC 3339 text, kept as sent
 };
 
 /// A client's timestamp: the instant and the spelling.

@@ -69,14 +69,14 @@ struct plan {
   std::vector<bucket_time> buckets, compare_buckets;  // begins, plus the end of the last one
   event_time from{}, to{};                            // resolved range, to exclusive
   event_time compare_from{}, compare_to{};
-  granularity row_width = granularity::day;           // of the rows that cover the range
+  granularity row_width = granularity::day;  // of the rows that cover the range
 };
 
 /// One value of an answer.
 struct metric_value {
   enum class form : std::uint8_t { null, integer, decimal, percent } is = form::null;
-  int128 number = 0;     // integer; millionths of money (decimal); tenths of a percent (percent)
-  double error = 0;      // relative standard error where estimated, else 0
+  int128 number = 0;  // integer; millionths of money (decimal); tenths of a percent (percent)
+  double error = 0;   // relative standard error where estimated, else 0
   bool operator==(const metric_value&) const = default;
 };
 
@@ -93,9 +93,9 @@ struct answer {
   std::vector<std::string> time_labels;
   std::uint64_t total_rows = 0;
   bool exact = true;
-  double error = 0;  // largest relative standard error in it
-  std::string zone, currency, from, to;           // as resolved; RFC 3339 with offset
-  std::vector<std::string> other_currencies;      // with sales in range that are not in the answer
+  double error = 0;                           // largest relative standard error in it
+  std::string zone, currency, from, to;       // as resolved; RFC 3339 with offset
+  std::vector<std::string> other_currencies;  // with sales in range that are not in the answer
 };
 
 /// Resolves dates in the merchant's zone (`now` for "7d" and the like), checks metrics and

@@ -50,7 +50,7 @@ struct operations_row {
   std::int64_t accepted = 0, duplicate = 0, late = 0;
   std::map<std::string, std::int64_t, std::less<>> rejected;  // by code
   std::map<std::string, std::int64_t, std::less<>> filtered;  // by ruleset reason
-  lag_histogram lag;  // received_at - at of accepted events
+  lag_histogram lag;                                          // received_at - at of accepted events
   bool operator==(const operations_row&) const = default;
 };
 

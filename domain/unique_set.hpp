@@ -47,9 +47,9 @@ class unique_set {
  private:
   // Helpers and the tagged representation are the implementer's choice.
   struct block;
-  std::uint64_t word_ = 0;      // the only hash, or a pointer to the block
-  std::uint32_t size_ = 0;      // hashes or sparse entries held
-  std::uint32_t form_ = 0;      // 0 one or none, 1 exact, 2 sparse, 3 dense
+  std::uint64_t word_ = 0;  // the only hash, or a pointer to the block
+  std::uint32_t size_ = 0;  // hashes or sparse entries held
+  std::uint32_t form_ = 0;  // 0 one or none, 1 exact, 2 sparse, 3 dense
 };
 
 }  // namespace tally

@@ -11,8 +11,8 @@ namespace tally::persistence {
 /// An event's bytes, made once by the gateway: what travels, what is stored, what is applied.
 ///
 /// A MessagePack map with small integers as keys, ascending, absent fields left out:
-///    0 merchant str      1 kind uint (absent: data)   2 id str        3 origin uint (absent: client)
-///    4 time_form uint (absent: none)   5 sent.at int ms, only where it differs from `at`
+///    0 merchant str      1 kind uint (absent: data)   2 id str        3 origin uint (absent:
+///    client) 4 time_form uint (absent: none)   5 sent.at int ms, only where it differs from `at`
 ///    6 sent.text str     7 at int ms   8 received_at int ms, as the difference to `at`
 ///    9 name str, or uint for a standard name: 0 page_view 1 add_to_cart 2 checkout 3 purchase
 ///      4 refund         10 visitor str 11 user str    12 session str 13 url str  14 referrer str
