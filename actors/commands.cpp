@@ -55,6 +55,23 @@ json ledger_json(const ledger& l) {
 
 using namespace command_parts;
 
+namespace {
+
+arguments parse_words(const std::vector<std::string>& words, std::size_t from) {
+  arguments a;
+  for (auto i = from; i < words.size(); ++i) {
+    if (words[i].starts_with("--") && i + 1 < words.size()) {
+      a.options[words[i].substr(2)] = words[i + 1];
+      ++i;
+    } else {
+      a.words.push_back(words[i]);
+    }
+  }
+  return a;
+}
+
+}  // namespace
+
 void inspect(const std::vector<lane_actor>& lanes, const inspection_ptr& what) {
   caf::anon_send(lanes[lane_of(shard_of(merchant_hash(what->merchant)))], run_atom::value, what);
 }
@@ -97,9 +114,9 @@ result<std::string> run_command(command_context& context, const std::vector<std:
     for (const auto& c : *list) {
       const auto space = c.name.find(' ');
       if (space == std::string::npos) {
-        if (words[0] == c.name) return c.run(context, parse(words, 1));
+        if (words[0] == c.name) return c.run(context, parse_words(words, 1));
       } else if (words.size() > 1 && words[0] + ' ' + words[1] == c.name) {
-        return c.run(context, parse(words, 2));
+        return c.run(context, parse_words(words, 2));
       }
     }
   return failure{errc::bad_request, "unknown command '" + words[0] + "'; try: help"};
