@@ -8,6 +8,7 @@
 #include <functional>
 #include <iterator>
 #include <new>
+#include <string>
 #include <utility>
 
 namespace tally {
@@ -41,6 +42,20 @@ std::uint32_t entry_of(std::uint64_t hash) {
   return index << rank_bits | std::min(zeros + 1, sparse_rank_max);
 }
 
+// Place of the first value that is not less. Multiplying by the comparison keeps the compiler from
+// branching on it, which hashes would mispredict every second time.
+template <class T>
+std::size_t first_not_less(const T* sorted, std::size_t size, T value) {
+  if (size == 0) return 0;
+  const auto* from = sorted;
+  while (size > 1) {
+    const auto half = size / 2;
+    from += half * static_cast<std::size_t>(from[half - 1] < value);
+    size -= half;
+  }
+  return static_cast<std::size_t>(from - sorted) + static_cast<std::size_t>(*from < value);
+}
+
 // What the 25-bit entry says about its 14-bit register.
 std::uint8_t dense_rank(std::uint32_t entry) {
   const auto lost = index_of(entry) & ((1U << lost_bits) - 1);
@@ -61,6 +76,17 @@ void keep_highest(std::vector<std::uint32_t>& sorted) {
     if (last) sorted[kept++] = sorted[i];
   }
   sorted.resize(kept);
+}
+
+std::string packed(const std::uint8_t* registers) {
+  std::string bytes(packed_bytes, '\0');
+  auto* to = bytes.data();
+  for (const auto* r = registers; r != registers + register_count; r += 4) {
+    *to++ = static_cast<char>(r[0] << 2 | r[1] >> 4);
+    *to++ = static_cast<char>(r[1] << 4 | r[2] >> 2);
+    *to++ = static_cast<char>(r[2] << 6 | r[3]);
+  }
+  return bytes;
 }
 
 double sigma(double x) {
@@ -267,8 +293,7 @@ void unique_set::add(std::uint64_t hash) {
 
 void unique_set::add_exact(std::uint64_t hash) {
   const auto all = hashes();
-  const auto at = std::lower_bound(all.begin(), all.end(), hash) - all.begin();
-  const auto place = static_cast<std::size_t>(at);
+  const auto place = first_not_less(all.data(), all.size(), hash);
   if (place < size_ && all[place] == hash) return;
   if (size_ == exact_max) {
     assign_entries(sorted_entries());
@@ -289,9 +314,9 @@ void unique_set::add_exact(std::uint64_t hash) {
 
 void unique_set::add_sparse(std::uint32_t entry) {
   auto* begin = static_cast<std::uint32_t*>(block());
-  auto* known = std::lower_bound(begin, begin + size_, index_of(entry) << rank_bits);
-  if (known != begin + size_ && index_of(*known) == index_of(entry)) {
-    *known = std::max(*known, entry);
+  const auto place = first_not_less(begin, size_, index_of(entry) << rank_bits);
+  if (place < size_ && index_of(begin[place]) == index_of(entry)) {
+    begin[place] = std::max(begin[place], entry);
     return;
   }
   begin[size_ + tail_++] = entry;
@@ -402,12 +427,7 @@ void unique_set::encode(byte_writer& out) const {
     for (const auto entry : entries) out.varint(entry - std::exchange(before, entry));
   } else {
     out.varint(dense_tag);
-    const auto* r = static_cast<const std::uint8_t*>(set.block());
-    for (std::size_t i = 0; i < register_count; i += 4) {
-      out.u8(static_cast<std::uint8_t>(r[i] << 2 | r[i + 1] >> 4));
-      out.u8(static_cast<std::uint8_t>(r[i + 1] << 4 | r[i + 2] >> 2));
-      out.u8(static_cast<std::uint8_t>(r[i + 2] << 6 | r[i + 3]));
-    }
+    out.raw(packed(static_cast<const std::uint8_t*>(set.block())));
   }
 }
 
