@@ -68,8 +68,7 @@ status journal::impl::writable() {
 }
 
 status journal::impl::check_space() {
-  if (watch->no_space())
-    return failure{errc::disk_full, options.path + ": no space for tables"};
+  if (watch->no_space()) return failure{errc::disk_full, options.path + ": no space for tables"};
   const auto now = std::chrono::steady_clock::now();
   if (space_enough && now - space_checked < space_interval && bytes_since_check < space_bytes_max)
     return done{};
@@ -185,8 +184,10 @@ result<std::vector<record>> journal::impl::list(rocksdb::ColumnFamilyHandle* fam
   for (it->Seek(rocks::slice(std::max(prefix, after)));
        it->Valid() && it->key().starts_with(rocks::slice(prefix)) && found.size() < limit;
        it->Next())
-    if (!after.empty() && rocks::view(it->key()) == after) continue;
-    else found.push_back({it->key().ToString(), it->value().ToString()});
+    if (!after.empty() && rocks::view(it->key()) == after)
+      continue;
+    else
+      found.push_back({it->key().ToString(), it->value().ToString()});
   if (!it->status().ok()) return rocks::to_failure(it->status(), family->GetName());
   return found;
 }
@@ -212,7 +213,8 @@ result<round_number> journal::append(const std::vector<chunk_ptr>& chunks,
   j.bytes_since_ends += bytes.size();
   const bool save_ends =
       round - j.ends_saved_at >= ends_rounds_max || j.bytes_since_ends >= ends_bytes_max;
-  if (save_ends) batch.Put(j.meta, rocks::slice(meta_key::ends), encode(ends_record{round, j.ends}));
+  if (save_ends)
+    batch.Put(j.meta, rocks::slice(meta_key::ends), encode(ends_record{round, j.ends}));
   if (auto s = j.write(batch); !s) return s.error();
 
   if (save_ends) {
@@ -246,11 +248,21 @@ status journal::put_meta(const std::vector<record>& records) {
   return done{};
 }
 
-round_number journal::last_round() const { return impl_->last_round; }
-round_number journal::first_round() const { return impl_->first_round; }
-const std::vector<shard_end>& journal::ends() const { return impl_->ends_at_open; }
-std::string journal::identity() const { return impl_->identity; }
-std::string journal::broken() const { return impl_->broken(); }
+round_number journal::last_round() const {
+  return impl_->last_round;
+}
+round_number journal::first_round() const {
+  return impl_->first_round;
+}
+const std::vector<shard_end>& journal::ends() const {
+  return impl_->ends_at_open;
+}
+std::string journal::identity() const {
+  return impl_->identity;
+}
+std::string journal::broken() const {
+  return impl_->broken();
+}
 
 std::uint64_t journal::log_bytes() const {
   std::uint64_t sum = 0;
@@ -311,8 +323,7 @@ result<std::vector<record>> journal::list_merchants(std::string_view prefix, std
 
 result<std::vector<record>> journal::list_meta(std::string_view prefix) const {
   auto found = impl_->list(impl_->meta, prefix, {}, std::string::npos);
-  if (found)
-    std::erase_if(*found, [](const record& r) { return r.key.starts_with('\0'); });
+  if (found) std::erase_if(*found, [](const record& r) { return r.key.starts_with('\0'); });
   return found;
 }
 

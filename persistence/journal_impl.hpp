@@ -130,7 +130,7 @@ struct journal::impl {
   // Shared with the thread that writes the watermark.
   mutable std::mutex mark_mutex;
   std::condition_variable mark_wake;
-  watermark synced;    // what the file may say
+  watermark synced;  // what the file may say
   bool mark_due = false;
   bool mark_stop = false;
   std::thread mark_thread;

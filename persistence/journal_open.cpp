@@ -51,7 +51,8 @@ status walk(rocksdb::DB& db, const std::vector<log_segment>& segments, round_num
     for (it->Seek(round_key(expected)); it->Valid(); it->Next(), ++expected) {
       if (to && expected > *to) return done{};
       const auto round = round_of(it->key());
-      if (round != expected) return missing(expected, round - 1, "gap in " + segment_name(s.number));
+      if (round != expected)
+        return missing(expected, round - 1, "gap in " + segment_name(s.number));
       if (auto ok = f(s, round, it->value()); !ok) return ok;
     }
     if (auto ok = rocks::to_status(it->status(), segment_name(s.number)); !ok) return ok;
@@ -82,7 +83,9 @@ std::vector<file_range> ranges_of_files(rocksdb::DB& db, std::vector<log_segment
   return ranges;
 }
 
-status nothing(const log_segment&, round_number, const rocksdb::Slice&) { return done{}; }
+status nothing(const log_segment&, round_number, const rocksdb::Slice&) {
+  return done{};
+}
 
 }  // namespace
 
@@ -130,7 +133,9 @@ std::string round_key(round_number round) {
   return key;
 }
 
-round_number round_of(const rocksdb::Slice& key) { return byte_reader{rocks::view(key)}.u64be(); }
+round_number round_of(const rocksdb::Slice& key) {
+  return byte_reader{rocks::view(key)}.u64be();
+}
 
 std::string segment_name(std::uint32_t number) {
   char text[24];
@@ -226,8 +231,9 @@ status journal::impl::prepare_directory() {
     if (auto s = watermark_file::create(*env, options.path, {}); !s) return s;
     opened = watermark_file::open(*env, options.path);
   } else if (absent) {
-    return failure{errc::lossy_recovery, options.path + "/WATERMARK is missing, so nothing tells "
-                                         "whether the journal is complete"};
+    return failure{errc::lossy_recovery, options.path +
+                                             "/WATERMARK is missing, so nothing tells "
+                                             "whether the journal is complete"};
   }
   if (!opened) return opened.error();
   mark_file = std::move(*opened);
@@ -404,15 +410,15 @@ status journal::impl::start() {
   db->GetIntProperty(last.family, rocksdb::DB::Properties::kTotalSstFilesSize, &in_files);
   db->GetIntProperty(last.family, rocksdb::DB::Properties::kCurSizeAllMemTables, &in_memory);
   segment_bytes = in_files + in_memory;
-  if (options.watermark_interval.count() > 0) mark_thread = std::thread{[this] { watermark_loop(); }};
+  if (options.watermark_interval.count() > 0)
+    mark_thread = std::thread{[this] { watermark_loop(); }};
   return done{};
 }
 
 result<std::unique_ptr<journal>> journal::open(const journal_options& options) {
   auto i = std::make_unique<impl>(options);
-  for (const auto step :
-       {&impl::prepare_directory, &impl::open_database, &impl::check_format, &impl::recover_ends,
-        &impl::check_watermark, &impl::start})
+  for (const auto step : {&impl::prepare_directory, &impl::open_database, &impl::check_format,
+                          &impl::recover_ends, &impl::check_watermark, &impl::start})
     if (auto s = (i.get()->*step)(); !s) return s.error();
   return std::unique_ptr<journal>{new journal{std::move(i)}};
 }

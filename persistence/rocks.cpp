@@ -39,7 +39,9 @@ status to_status(const rocksdb::Status& s, std::string_view what) {
   return to_failure(s, what);
 }
 
-std::shared_ptr<rocksdb::Logger> silent_logger() { return std::make_shared<no_logger>(); }
+std::shared_ptr<rocksdb::Logger> silent_logger() {
+  return std::make_shared<no_logger>();
+}
 
 std::string with_crc(std::string_view bytes) {
   std::string out;

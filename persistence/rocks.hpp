@@ -18,8 +18,12 @@
 /// What the two databases share in their dealings with RocksDB. Internal to persistence/.
 namespace tally::persistence::rocks {
 
-inline rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
-inline std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+inline rocksdb::Slice slice(std::string_view s) {
+  return {s.data(), s.size()};
+}
+inline std::string_view view(const rocksdb::Slice& s) {
+  return {s.data(), s.size()};
+}
 
 /// Our failure for RocksDB's status; `what` names what was being done, and to which file.
 [[nodiscard]] failure to_failure(const rocksdb::Status& s, std::string_view what);

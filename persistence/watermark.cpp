@@ -50,7 +50,9 @@ std::optional<slot> decode_slot(std::string_view bytes) {
   return in.ok() ? std::optional{s} : std::nullopt;
 }
 
-std::string path_in(const std::string& directory) { return directory + "/WATERMARK"; }
+std::string path_in(const std::string& directory) {
+  return directory + "/WATERMARK";
+}
 
 template <class Chains>
 std::uint64_t digest_of(const Chains& chains) {
