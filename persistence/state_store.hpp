@@ -87,6 +87,7 @@ class state_store {
     struct impl;
     std::unique_ptr<impl> impl_;
   };
+  /// A failed write leaves the batch as it was, so that it can be tried again.
   status write(batch&& b);
 
   /// A consistent picture of the database at one moment. Any number may exist; each keeps old
