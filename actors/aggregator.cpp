@@ -61,15 +61,15 @@ void aggregator_state::start(aggregator_init init) {
   env->metrics.live_merchants += 1;
   env->metrics.wake_ups += 1;
   const auto began = std::chrono::steady_clock::now();
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail),
-               began] {
-    auto loaded = load_merchant(*env, who, tail);
-    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
-                        std::chrono::steady_clock::now() - began)
-                        .count();
-    env->metrics.wake_up.add(static_cast<std::uint64_t>(us));
-    caf::anon_send(me, loaded_atom::value, std::move(loaded));
-  });
+  env->run_io(
+      [env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail), began] {
+        auto loaded = load_merchant(*env, who, tail);
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
+                            std::chrono::steady_clock::now() - began)
+                            .count();
+        env->metrics.wake_up.add(static_cast<std::uint64_t>(us));
+        caf::anon_send(me, loaded_atom::value, std::move(loaded));
+      });
 }
 
 void aggregator_state::loaded(const loaded_ptr& from) {
@@ -228,9 +228,8 @@ void aggregator_state::work_on_requests() {
   if (blocked() || tail_ || parts_next_ < parts_.size() || saving_) return;
   const bool much = state.unsaved_events >= save_after_events &&
                     state.unsaved_bytes >= meter->bytes.load(std::memory_order_relaxed);
-  const bool look_needs_save = std::any_of(looks_.begin(), looks_.end(), [](const auto& l) {
-    return l->save_first || l->rebuild;
-  });
+  const bool look_needs_save = std::any_of(
+      looks_.begin(), looks_.end(), [](const auto& l) { return l->save_first || l->rebuild; });
   for (const auto& job : std::exchange(questions_, {})) hand_to_worker(job);
   if (dirty() && (much || save_wanted_ || sleep_wanted_ || look_needs_save)) {
     begin_save();

@@ -62,7 +62,7 @@ struct aggregator_state {
   std::size_t parts_next_ = 0;
   std::vector<query_job_ptr> questions_;
   std::vector<inspection_ptr> looks_;
-  loaded_ptr tail_;             // while its items are being applied
+  loaded_ptr tail_;  // while its items are being applied
   std::size_t tail_next_ = 0;
   std::uint64_t received_ = 0;  // messages that the lane has sent
   persistence::round_number last_round_ = 0, saved_round_ = 0;
@@ -75,7 +75,7 @@ struct aggregator_state {
   bool save_wanted_ = false, sleep_wanted_ = false;
 };
 
-aggregator_actor::behavior_type aggregator(aggregator_actor::stateful_pointer<aggregator_state> self,
-                                           aggregator_init init);
+aggregator_actor::behavior_type aggregator(
+    aggregator_actor::stateful_pointer<aggregator_state> self, aggregator_init init);
 
 }  // namespace tally::actors

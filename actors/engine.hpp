@@ -19,8 +19,9 @@ namespace tally::actors {
 struct engine_options {
   std::string data_dir;
   std::string console_host = "127.0.0.1";
-  std::uint16_t console_port = 0;    // 0: any free one
-  std::string default_zone = "UTC";  // of merchants that a platform key creates
+  std::uint16_t console_port = 0;                     // 0: any free one
+  std::function<void(const std::string&)> on_broken;  // journal failed for good: end the process
+  std::string default_zone = "UTC";                   // of merchants that a platform key creates
   std::string default_currency = "USD";
   std::uint64_t state_memory_max = 2ull << 30;   // bytes of live aggregators
   std::uint64_t ids_bytes_max = 1ull << 30;      // of which recognised ids
@@ -92,6 +93,16 @@ class engine {
   void report(std::string merchant, callback<merchant_report> then);
   /// True where the merchant is known (registered or with events).
   void exists(std::string merchant, callback<bool> then);
+
+  /// Adds a command that lives outside the engine, such as "query". Before any is run.
+  void add_command(std::string first_word,
+                   std::function<void(std::vector<std::string>, callback<std::string>)> run);
+  /// Where clients' imports should send events: what `import session` answers.
+  void set_http_address(std::string host_port);
+  /// Checks a short-lived signed read token; gives its merchant.
+  result<std::string> check_token(std::string_view token) const;
+  /// The token that console clients must show.
+  [[nodiscard]] const std::string& console_token() const;
 
   /// Runs one console command ("status", "merchant create ...") and gives its JSON text: the same
   /// that the console actor does for clients over CAF.

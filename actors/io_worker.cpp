@@ -14,17 +14,18 @@ void add_tail(loaded_merchant& into, const persistence::state_owner& owner,
   }
   for (const auto& entry : *entries) {
     if (entry.header.shard != owner.shard) continue;
-    persistence::for_each_event(
-        entry.payload, entry.header.count, [&](std::uint32_t i, std::string_view bytes) {
-          const auto merchant = persistence::peek_merchant(bytes);
-          if (merchant != owner.merchant) return;
-          round_item item;
-          item.merchant = merchant;
-          item.bytes = bytes;
-          item.offset = entry.header.base + i;
-          item.stamped_at = entry.header.stamped_at;
-          if (item.offset > into.from.state.applied) into.tail.push_back(item);
-        });
+    persistence::for_each_event(entry.payload, entry.header.count,
+                                [&](std::uint32_t i, std::string_view bytes) {
+                                  const auto merchant = persistence::peek_merchant(bytes);
+                                  if (merchant != owner.merchant) return;
+                                  round_item item;
+                                  item.merchant = merchant;
+                                  item.bytes = bytes;
+                                  item.offset = entry.header.base + i;
+                                  item.stamped_at = entry.header.stamped_at;
+                                  if (item.offset > into.from.state.applied)
+                                    into.tail.push_back(item);
+                                });
   }
 }
 

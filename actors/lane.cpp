@@ -12,11 +12,13 @@ namespace tally::actors {
 namespace {
 
 constexpr std::chrono::milliseconds tick_every{1'000};
-constexpr std::size_t catch_up_per_tick = 500;   // merchants woken in the background
+constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
 constexpr std::size_t passivate_per_tick = 5'000;
 constexpr std::size_t parked_questions_max = 1'000;
 
-std::size_t index_of(std::uint16_t shard) { return shard / lane_count; }
+std::size_t index_of(std::uint16_t shard) {
+  return shard / lane_count;
+}
 
 }  // namespace
 
@@ -351,11 +353,12 @@ void lane_state::catch_up() {
     if (!entries) return;
     for (const auto& entry : *entries) {
       if (entry.header.shard != shard_of(hash)) continue;
-      persistence::for_each_event(
-          entry.payload, entry.header.count, [&, h = hash](std::uint32_t, std::string_view e) {
-            const auto found = persistence::peek_merchant(e);
-            if (merchant.empty() && merchant_hash(found) == h) merchant = found;
-          });
+      persistence::for_each_event(entry.payload, entry.header.count,
+                                  [&, h = hash](std::uint32_t, std::string_view e) {
+                                    const auto found = persistence::peek_merchant(e);
+                                    if (merchant.empty() && merchant_hash(found) == h)
+                                      merchant = found;
+                                  });
     }
     if (merchant.empty()) {
       tail_.erase(tail_.begin());
@@ -389,6 +392,12 @@ void lane_state::tick() {
     put_to_sleep(slot);
     ++asked;
   }
+}
+
+void lane_state::passivate(const std::string& merchant) {
+  const auto found = by_name_.find(merchant);
+  if (found != by_name_.end() && found->second->aggregator && !found->second->sleeping)
+    put_to_sleep(*found->second);
 }
 
 void lane_state::save_older(persistence::round_number round) {
@@ -445,6 +454,7 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
         self->state.asleep(merchant, received);
       },
       [self](tick_atom) { self->state.tick(); },
+      [self](sleep_atom, const std::string& merchant) { self->state.passivate(merchant); },
       [self](save_atom, std::uint64_t round) { self->state.save_older(round); },
       [self](oldest_atom) { return self->state.oldest_dirty(); },
       [self](status_atom) { return self->state.live(); },

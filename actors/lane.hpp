@@ -28,8 +28,8 @@ struct merchant_slot {
   std::uint64_t hash = 0;
   aggregator_actor aggregator;
   std::shared_ptr<slot_meter> meter = std::make_shared<slot_meter>();
-  std::uint64_t sent = 0;                           // messages to the aggregator
-  persistence::round_number dirty_since = 0;        // 0: everything sent is in a snapshot
+  std::uint64_t sent = 0;                     // messages to the aggregator
+  persistence::round_number dirty_since = 0;  // 0: everything sent is in a snapshot
   persistence::round_number last_sent_round = 0;
   bool sleeping = false;
   std::chrono::steady_clock::time_point used{};
@@ -53,6 +53,7 @@ struct lane_state {
   void saved(const std::string& merchant, persistence::round_number round);
   void asleep(const std::string& merchant, std::uint64_t received);
   void tick();
+  void passivate(const std::string& merchant);
   void save_older(persistence::round_number round);
   [[nodiscard]] std::uint64_t oldest_dirty() const;
   caf::result<std::uint64_t, std::uint64_t> live() const;

@@ -66,7 +66,7 @@ struct lane_round {
   persistence::round_number number = 0;
   std::vector<persistence::chunk_ptr> chunks;
   std::vector<submission_ptr> submissions;
-  std::vector<round_item> items;  // by merchant, then offset, once committed
+  std::vector<round_item> items;                     // by merchant, then offset, once committed
   std::vector<persistence::record> records;          // for the merchants family
   std::vector<std::function<void(status)>> waiting;  // told when committed or failed
   std::uint64_t bytes = 0;
@@ -123,8 +123,8 @@ using query_job_ptr = std::shared_ptr<query_job>;
 struct inspection {
   std::string merchant;
   std::function<void(result<const merchant_state*>, persistence::round_number)> looker;
-  bool save_first = false;     // snapshot before looking: nothing is left in deltas
-  bool rebuild = false;        // throw away and replay the journal, then look
+  bool save_first = false;                    // snapshot before looking: nothing is left in deltas
+  bool rebuild = false;                       // throw away and replay the journal, then look
   std::function<void(result<bool>)> rebuilt;  // true: the hash was equal
 };
 using inspection_ptr = std::shared_ptr<inspection>;
@@ -144,8 +144,7 @@ using task_ptr = std::shared_ptr<std::function<void()>>;
 /// into one commit round.
 using journal_actor = caf::typed_actor<
     // One lane's chunks. Answers the lane with commit_atom when they are on disk or refused.
-    caf::reacts_to<append_atom, lane_round_ptr, caf::strong_actor_ptr>,
-    caf::reacts_to<flush_atom>,
+    caf::reacts_to<append_atom, lane_round_ptr, caf::strong_actor_ptr>, caf::reacts_to<flush_atom>,
     // Durable write to the journal's `meta` family.
     caf::replies_to<meta_atom, std::string, std::string>::with<bool>>;
 
@@ -184,14 +183,16 @@ using lane_actor = caf::typed_actor<
     // From the journal: the round is on disk, or was refused for this reason (errc, 0: committed).
     caf::reacts_to<commit_atom, lane_round_ptr, std::uint8_t>,
     // A question for one of its merchants.
-    caf::reacts_to<ask_atom, query_job_ptr>,
-    caf::reacts_to<run_atom, inspection_ptr>, caf::reacts_to<run_atom, registry_change_ptr>,
+    caf::reacts_to<ask_atom, query_job_ptr>, caf::reacts_to<run_atom, inspection_ptr>,
+    caf::reacts_to<run_atom, registry_change_ptr>,
     // From an aggregator: saved, with the last round that is in the snapshot; asleep, with the
     // number of messages it has had.
     caf::reacts_to<saved_atom, std::string, std::uint64_t>,
     caf::reacts_to<asleep_atom, std::string, std::uint64_t>,
     // Every second: passivates idle merchants, keeps to the memory budget.
     caf::reacts_to<tick_atom>,
+    // Passivates one merchant now, if it is awake.
+    caf::reacts_to<sleep_atom, std::string>,
     // Snapshots every merchant with events before this round that are not saved.
     caf::reacts_to<save_atom, std::uint64_t>,
     // The oldest round with an event that no snapshot holds, 0 where there is none.

@@ -5,56 +5,45 @@
 namespace tally::actors {
 namespace {
 
-template <class Row, class Table>
-void add_delta(Table& into, const row_table<Row>& deltas, const row_range& range,
-               const std::vector<std::string>* tags) {
-  for (const auto& e : deltas.entries()) {
-    if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
-    if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
-    merge(into[{{range.width, range.tag}, e.begin}], e.row);
-  }
-}
-
-template <class Table>
-status add_saved(Table& into, const node_env& env, const query_job& job, const row_range& range,
-                 std::uint64_t& rows_read) {
+/// Adds the rows of one range: what is saved, then what is not. Ranges may overlap (a comparison
+/// with the range before), so an address that is there already is left alone.
+template <class Table, class Deltas>
+status add_range(Table& into, const Deltas& deltas, const std::vector<std::string>* tags,
+                 const node_env& env, const query_job& job, const row_range& range) {
+  Table found;
   bool good = true;
-  const row_address from{range.kind, range.width, range.tag, range.from};
+  const persistence::row_address from{range.kind, range.width, range.tag, range.from};
   auto scanned = env.state->scan_rows(job.owner, from, range.to, job.view,
                                       [&](bucket_time begin, std::string_view bytes) {
                                         byte_reader in{bytes};
-                                        decode(in, into[{{range.width, range.tag}, begin}]);
+                                        decode(in, found[{{range.width, range.tag}, begin}]);
                                         good = in.ok();
-                                        ++rows_read;
                                         return good;
                                       });
   if (!scanned) return scanned;
   if (!good) return failure{errc::corrupt_record, "rows of merchant " + job.owner.merchant};
+  for (const auto& e : deltas.entries()) {
+    if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
+    if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
+    merge(found[{{range.width, range.tag}, e.begin}], e.row);
+  }
+  into.merge(found);
   return done{};
 }
 
-status add_range(row_set& rows, const node_env& env, const query_job& job, const row_range& range,
-                 std::uint64_t& rows_read) {
-  status outcome = done{};
+status add_range(row_set& rows, const node_env& env, const query_job& job, const row_range& range) {
+  const auto& deltas = job.deltas;
   switch (range.kind) {
     case row_kind::traffic:
-      outcome = add_saved(rows.traffic, env, job, range, rows_read);
-      add_delta(rows.traffic, job.deltas.traffic, range, nullptr);
-      break;
+      return add_range(rows.traffic, deltas.traffic, nullptr, env, job, range);
     case row_kind::commerce:
-      outcome = add_saved(rows.commerce, env, job, range, rows_read);
-      add_delta(rows.commerce, job.deltas.commerce, range, &job.currencies.all());
-      break;
+      return add_range(rows.commerce, deltas.commerce, &job.currencies.all(), env, job, range);
     case row_kind::name:
-      outcome = add_saved(rows.names, env, job, range, rows_read);
-      add_delta(rows.names, job.deltas.names, range, &job.names.all());
-      break;
+      return add_range(rows.names, deltas.names, &job.names.all(), env, job, range);
     case row_kind::operations:
-      outcome = add_saved(rows.operations, env, job, range, rows_read);
-      add_delta(rows.operations, job.deltas.operations, range, nullptr);
-      break;
+      return add_range(rows.operations, deltas.operations, nullptr, env, job, range);
   }
-  return outcome;
+  return done{};
 }
 
 }  // namespace
@@ -67,9 +56,10 @@ result<query_reply> answer_question(const node_env& env, const query_job& job) {
   for (const auto& range : planned->ranges) {
     if (std::chrono::steady_clock::now() > job.deadline)
       return failure{errc::unavailable, "the question took too long"};
-    if (auto added = add_range(rows, env, job, range, reply.rows_read); !added)
-      return added.error();
+    if (auto added = add_range(rows, env, job, range); !added) return added.error();
   }
+  reply.rows_read =
+      rows.traffic.size() + rows.commerce.size() + rows.names.size() + rows.operations.size();
   reply.table = evaluate(*planned, rows);
   reply.as_of = job.as_of;
   reply.complete_through = job.as_of;
