@@ -61,6 +61,39 @@ bool check_ahead(event_time at, std::string_view path, const ingest_context& con
                     format_rfc3339(context.now));
 }
 
+bool check_name(const json_node& value, std::string_view path, const ingest_limits& limits,
+                refusal& why) {
+  const std::string field{path};
+  if (!value.is(json_kind::text)) return refuse(why, "bad_type", field + ": must be text");
+  if (value.text.empty() || value.text.size() > limits.name_bytes_max) {
+    return refuse(why, "bad_name",
+                  field + ": has " + std::to_string(value.text.size()) + " bytes, must have 1 to " +
+                      std::to_string(limits.name_bytes_max));
+  }
+  const auto control = [](char c) { return static_cast<std::uint8_t>(c) < 0x20 || c == 0x7f; };
+  if (std::none_of(value.text.begin(), value.text.end(), control)) return true;
+  return refuse(why, "bad_name", field + ": holds a control character");
+}
+
+bool read_merchant_name(const json_node* value, std::string_view& merchant, refusal& why) {
+  if (value == nullptr || value->is(json_kind::null)) {
+    return refuse(why, "bad_merchant", "merchant: is missing");
+  }
+  if (!value->is(json_kind::text) || !is_merchant_id(value->text)) {
+    return refuse(why, "bad_merchant", "merchant: must be 1 to 64 characters of A-Z a-z 0-9 . _ -");
+  }
+  merchant = value->text;
+  return true;
+}
+
+bool check_size(const json_node& event_node, const ingest_limits& limits, refusal& why) {
+  const auto size = event_node.text.size();
+  if (size <= limits.event_bytes_max) return true;
+  return refuse(why, "too_large",
+                "the event has " + std::to_string(size) + " bytes, at most " +
+                    std::to_string(limits.event_bytes_max) + " are allowed");
+}
+
 bool check_props(const json_node& value, std::string_view path, const ingest_limits& limits,
                  refusal& why) {
   const std::string name{path};

@@ -47,6 +47,17 @@ void assign_id(event& e, const ingest_context& context, std::uint32_t index, std
 /// Checks that a timestamp is at most ahead_max ahead of now (`at_in_future`).
 bool check_ahead(event_time at, std::string_view path, const ingest_context& context, refusal& why);
 
+/// An event's name: text of 1 to name_bytes_max bytes without control characters; `bad_type`,
+/// `bad_name`.
+bool check_name(const json_node& value, std::string_view path, const ingest_limits& limits,
+                refusal& why);
+
+/// The merchant that a platform key's event names, into `merchant`; `bad_merchant`.
+bool read_merchant_name(const json_node* value, std::string_view& merchant, refusal& why);
+
+/// False with `too_large` where the event's text has more than event_bytes_max bytes.
+bool check_size(const json_node& event_node, const ingest_limits& limits, refusal& why);
+
 /// An object of free fields as a MessagePack map, with the limits of props; `bad_props`,
 /// `too_deep`, `bad_type`.
 bool check_props(const json_node& value, std::string_view path, const ingest_limits& limits,

@@ -1,6 +1,5 @@
 #include "api/ingest_native_event.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "api/ingest_order.hpp"
@@ -94,12 +93,12 @@ class event_reader {
     if (!node.is(json_kind::object)) {
       return refuse(why_, "bad_type", "an event must be an object");
     }
-    if (node.text.size() > limits_.event_bytes_max) {
-      return refuse(why_, "too_large",
-                    "the event has " + std::to_string(node.text.size()) + " bytes, at most " +
-                        std::to_string(limits_.event_bytes_max) + " are allowed");
+    if (!check_size(node, limits_, why_)) return false;
+    // First, so that a refused event has its merchant.
+    if (context_.platform &&
+        !read_merchant_name(tally::api::find_field(&node, "merchant"), e_.merchant, why_)) {
+      return false;
     }
-    if (context_.platform && !find_merchant(node)) return false;
     for (const auto& [key, value] : json_fields(node)) {
       if (!read_field(key, value)) return false;
     }
@@ -107,20 +106,6 @@ class event_reader {
   }
 
  private:
-  // First, so that a refused event has its merchant.
-  bool find_merchant(const json_node& node) {
-    const auto* const value = tally::api::find_field(&node, "merchant");
-    if (value == nullptr || value->is(json_kind::null)) {
-      return refuse(why_, "bad_merchant", "merchant: is missing");
-    }
-    if (!value->is(json_kind::text) || !is_merchant_id(value->text)) {
-      return refuse(why_, "bad_merchant",
-                    "merchant: must be 1 to 64 characters of A-Z a-z 0-9 . _ -");
-    }
-    e_.merchant = value->text;
-    return true;
-  }
-
   bool read_field(std::string_view key, const json_node& value) {
     const field_path path{key, -1, {}};
     switch (find_field(key)) {
@@ -195,16 +180,7 @@ class event_reader {
 
   bool read_name(const json_node& value) {
     if (value.is(json_kind::null)) return true;
-    if (!value.is(json_kind::text)) return refuse(why_, "bad_type", "name: must be text");
-    if (value.text.empty() || value.text.size() > limits_.name_bytes_max) {
-      return refuse(why_, "bad_name",
-                    "name: has " + std::to_string(value.text.size()) + " bytes, must have 1 to " +
-                        std::to_string(limits_.name_bytes_max));
-    }
-    const auto control = [](char c) { return static_cast<std::uint8_t>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(value.text.begin(), value.text.end(), control)) {
-      return refuse(why_, "bad_name", "name: holds a control character");
-    }
+    if (!check_name(value, "name", limits_, why_)) return false;
     e_.name = value.text;
     return true;
   }
