@@ -132,24 +132,24 @@ double sparse_estimate(std::size_t indexes) {
 
 unique_set::unique_set(const unique_set& other) {
   if (other.form_ == form::one) {
-    word_ = other.word_;
+    content_ = other.content_;
   } else {
     take_block(other.form_, other.capacity());
-    std::memcpy(block(), other.block(), other.used_bytes());
+    std::memcpy(content_.block, other.content_.block, other.used_bytes());
   }
   size_ = other.size_;
   tail_ = other.tail_;
 }
 
 unique_set::unique_set(unique_set&& other) noexcept
-    : word_{std::exchange(other.word_, 0)},
+    : content_{std::exchange(other.content_, content{0})},
       size_{std::exchange(other.size_, 0)},
       tail_{std::exchange(other.tail_, std::uint16_t{0})},
       form_{std::exchange(other.form_, form::one)},
       capacity_log2_{std::exchange(other.capacity_log2_, std::uint8_t{0})} {}
 
 unique_set& unique_set::operator=(unique_set other) noexcept {
-  std::swap(word_, other.word_);
+  std::swap(content_, other.content_);
   std::swap(size_, other.size_);
   std::swap(tail_, other.tail_);
   std::swap(form_, other.form_);
@@ -162,12 +162,8 @@ unique_set::~unique_set() {
 }
 
 std::span<const std::uint64_t> unique_set::hashes() const {
-  if (form_ == form::one) return {&word_, size_};
-  return {static_cast<const std::uint64_t*>(block()), size_};
-}
-
-void* unique_set::block() const {
-  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(word_));
+  if (form_ == form::one) return {&content_.hash, size_};
+  return {static_cast<const std::uint64_t*>(content_.block), size_};
 }
 
 std::size_t unique_set::heap_bytes() const {
@@ -203,12 +199,12 @@ void unique_set::take_block(form f, std::size_t capacity) {
   capacity_log2_ = static_cast<std::uint8_t>(std::countr_zero(capacity));
   size_ = 0;
   tail_ = 0;
-  word_ = reinterpret_cast<std::uintptr_t>(::operator new(heap_bytes()));
+  content_.block = ::operator new(heap_bytes());
 }
 
 void unique_set::drop_block() {
-  if (form_ != form::one) ::operator delete(block());
-  word_ = 0;
+  if (form_ != form::one) ::operator delete(content_.block);
+  content_ = {0};
   size_ = 0;
   tail_ = 0;
   form_ = form::one;
@@ -218,10 +214,10 @@ void unique_set::drop_block() {
 void unique_set::assign_hashes(const std::vector<std::uint64_t>& sorted) {
   drop_block();
   if (sorted.size() <= 1) {
-    word_ = sorted.empty() ? 0 : sorted.front();
+    content_.hash = sorted.empty() ? 0 : sorted.front();
   } else {
     take_block(form::exact, std::bit_ceil(std::max(sorted.size(), exact_capacity_min)));
-    std::copy(sorted.begin(), sorted.end(), static_cast<std::uint64_t*>(block()));
+    std::copy(sorted.begin(), sorted.end(), static_cast<std::uint64_t*>(content_.block));
   }
   size_ = static_cast<std::uint32_t>(sorted.size());
 }
@@ -231,21 +227,21 @@ void unique_set::assign_entries(const std::vector<std::uint32_t>& sorted) {
   drop_block();
   if (sorted.size() > sparse_max) {
     take_block(form::dense, register_count);
-    std::memset(block(), 0, register_count);
+    std::memset(content_.block, 0, register_count);
     raise_registers(sorted);
     return;
   }
   auto capacity = sparse_capacity_min;
   while (sorted.size() > capacity / 4 * 3) capacity *= 2;
   take_block(form::sparse, capacity);
-  std::copy(sorted.begin(), sorted.end(), static_cast<std::uint32_t*>(block()));
+  std::copy(sorted.begin(), sorted.end(), static_cast<std::uint32_t*>(content_.block));
   size_ = static_cast<std::uint32_t>(sorted.size());
 }
 
 std::vector<std::uint32_t> unique_set::sorted_entries() const {
   std::vector<std::uint32_t> entries;
   if (form_ == form::sparse) {
-    const auto* begin = static_cast<const std::uint32_t*>(block());
+    const auto* begin = static_cast<const std::uint32_t*>(content_.block);
     entries.assign(begin, begin + size_ + tail_);
     const auto tail = entries.begin() + size_;
     std::sort(tail, entries.end());
@@ -260,8 +256,10 @@ std::vector<std::uint32_t> unique_set::sorted_entries() const {
   return entries;
 }
 
+// Could be const to the compiler, as the registers lie outside the object.
+// NOLINTNEXTLINE(readability-make-member-function-const)
 void unique_set::raise_registers(const std::vector<std::uint32_t>& entries) {
-  auto* registers = static_cast<std::uint8_t*>(block());
+  auto* registers = static_cast<std::uint8_t*>(content_.block);
   for (const auto entry : entries) {
     auto& r = registers[index_of(entry) >> lost_bits];
     r = std::max(r, dense_rank(entry));
@@ -272,10 +270,10 @@ void unique_set::add(std::uint64_t hash) {
   switch (form_) {
     case form::one:
       if (size_ == 0) {
-        word_ = hash;
+        content_.hash = hash;
         size_ = 1;
-      } else if (word_ != hash) {
-        assign_hashes({std::min(word_, hash), std::max(word_, hash)});
+      } else if (content_.hash != hash) {
+        assign_hashes({std::min(content_.hash, hash), std::max(content_.hash, hash)});
       }
       return;
     case form::exact:
@@ -284,7 +282,7 @@ void unique_set::add(std::uint64_t hash) {
       return add_sparse(entry_of(hash));
     case form::dense: {
       const auto entry = entry_of(hash);
-      auto& r = static_cast<std::uint8_t*>(block())[index_of(entry) >> lost_bits];
+      auto& r = static_cast<std::uint8_t*>(content_.block)[index_of(entry) >> lost_bits];
       r = std::max(r, dense_rank(entry));
       return;
     }
@@ -302,18 +300,18 @@ void unique_set::add_exact(std::uint64_t hash) {
   if (size_ == capacity()) {
     unique_set larger;
     larger.take_block(form::exact, capacity() * 2);
-    std::memcpy(larger.block(), block(), used_bytes());
+    std::memcpy(larger.content_.block, content_.block, used_bytes());
     larger.size_ = size_;
     *this = std::move(larger);
   }
-  auto* begin = static_cast<std::uint64_t*>(block());
+  auto* begin = static_cast<std::uint64_t*>(content_.block);
   std::memmove(begin + place + 1, begin + place, (size_ - place) * sizeof(hash));
   begin[place] = hash;
   ++size_;
 }
 
 void unique_set::add_sparse(std::uint32_t entry) {
-  auto* begin = static_cast<std::uint32_t*>(block());
+  auto* begin = static_cast<std::uint32_t*>(content_.block);
   const auto place = first_not_less(begin, size_, index_of(entry) << rank_bits);
   if (place < size_ && index_of(begin[place]) == index_of(entry)) {
     begin[place] = std::max(begin[place], entry);
@@ -373,8 +371,8 @@ void unique_set::merge_dense(const unique_set& other) {
     return raise_registers(mine);
   }
   if (other.form_ != form::dense) return raise_registers(other.sorted_entries());
-  auto* to = static_cast<std::uint8_t*>(block());
-  const auto* from = static_cast<const std::uint8_t*>(other.block());
+  auto* to = static_cast<std::uint8_t*>(content_.block);
+  const auto* from = static_cast<const std::uint8_t*>(other.content_.block);
   for (std::size_t i = 0; i < register_count; ++i) to[i] = std::max(to[i], from[i]);
 }
 
@@ -392,7 +390,7 @@ std::uint64_t unique_set::estimate() const {
   if (set.exact()) return set.size_;
   const auto estimated = set.form_ == form::sparse
                              ? sparse_estimate(set.size_)
-                             : dense_estimate(static_cast<const std::uint8_t*>(set.block()));
+                             : dense_estimate(static_cast<const std::uint8_t*>(set.content_.block));
   return static_cast<std::uint64_t>(std::llround(estimated));
 }
 
@@ -409,8 +407,8 @@ bool unique_set::operator==(const unique_set& other) const {
   const auto& a = settled(scratch_a);
   const auto& b = other.settled(scratch_b);
   if (a.form_ != b.form_ || a.size_ != b.size_) return false;
-  if (a.form_ == form::one) return a.word_ == b.word_;
-  return std::memcmp(a.block(), b.block(), a.used_bytes()) == 0;
+  if (a.form_ == form::one) return a.content_.hash == b.content_.hash;
+  return std::memcmp(a.content_.block, b.content_.block, a.used_bytes()) == 0;
 }
 
 void unique_set::encode(byte_writer& out) const {
@@ -422,12 +420,12 @@ void unique_set::encode(byte_writer& out) const {
   } else if (set.form_ == form::sparse) {
     out.varint(sparse_tag);
     out.varint(set.size_);
-    const std::span entries{static_cast<const std::uint32_t*>(set.block()), set.size_};
+    const std::span entries{static_cast<const std::uint32_t*>(set.content_.block), set.size_};
     std::uint32_t before = 0;
     for (const auto entry : entries) out.varint(entry - std::exchange(before, entry));
   } else {
     out.varint(dense_tag);
-    out.raw(packed(static_cast<const std::uint8_t*>(set.block())));
+    out.raw(packed(static_cast<const std::uint8_t*>(set.content_.block)));
   }
 }
 
@@ -479,7 +477,7 @@ void unique_set::read_dense(byte_reader& in) {
   const auto packed = in.raw(packed_bytes);
   if (!in.ok()) return;
   take_block(form::dense, register_count);
-  auto* r = static_cast<std::uint8_t*>(block());
+  auto* r = static_cast<std::uint8_t*>(content_.block);
   std::size_t indexes = 0;
   for (std::size_t i = 0; i < register_count; ++i) {
     const auto* group = packed.data() + i / 4 * 3;

@@ -53,7 +53,6 @@ class unique_set {
   enum class form : std::uint8_t { one = 0, exact = 1, sparse = 2, dense = 3 };  // one or none
 
   [[nodiscard]] std::span<const std::uint64_t> hashes() const;  // one or exact
-  [[nodiscard]] void* block() const;
   [[nodiscard]] std::size_t capacity() const { return std::size_t{1} << capacity_log2_; }
   [[nodiscard]] std::size_t used_bytes() const;
   void take_block(form f, std::size_t capacity);
@@ -75,9 +74,11 @@ class unique_set {
   /// This set without a tail: itself, or a copy made in `scratch`.
   [[nodiscard]] const unique_set& settled(unique_set& scratch) const;
 
-  // `one`: the hash. Else the address of a block of 2^capacity_log2_ hashes of 8 bytes (exact,
-  // sorted), entries of 4 (sparse) or registers of 1 (dense).
-  std::uint64_t word_ = 0;
+  union content {
+    std::uint64_t hash;  // the only one
+    void* block;  // 2^capacity_log2_ hashes (exact, sorted), sparse entries or dense registers
+  };
+  content content_{0};
   std::uint32_t size_ = 0;  // hashes, or sparse entries that are sorted and of different indexes
   std::uint16_t tail_ = 0;  // sparse entries after those, in order of arrival, to be sorted in
   form form_ = form::one;

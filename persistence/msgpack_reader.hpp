@@ -31,7 +31,7 @@ class msgpack_reader {
     if (at_ == end_) return false;
     const auto tag = *at_++;
     if (tag < 0x80 || tag >= 0xe0) {
-      v = static_cast<std::int8_t>(tag);
+      v = tag < 0x80 ? tag : tag - 0x100;
       return true;
     }
     return integer_after(tag, v);

@@ -1,0 +1,51 @@
+#include <cstdio>
+#include <exception>
+
+#include "apps/commands.hpp"
+
+namespace {
+
+using namespace tally::apps;
+
+constexpr auto examples =
+    "Examples:\n"
+    "  tally demo                                             a node with three sample shops\n"
+    "  tally node --data-dir ./data --http 127.0.0.1:8080     a node of your own\n"
+    "  tally merchant create shop --timezone Europe/London --currency GBP\n"
+    "  tally query --merchant shop --metrics orders,net_sales --dimensions time:day --range 7d\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 unauthorized,\n"
+    "5 unavailable, 130 interrupted. `tally COMMAND --help` tells more.";
+
+int run(int argc, char** argv) {
+  CLI::App root{"Tally counts what visitors do and what merchants sell, within a second."};
+  root.name("tally");
+  root.footer(examples);
+  root.require_subcommand(0, 1);
+  action chosen;
+  add_config(root, chosen);
+  add_completion(root, chosen);
+  add_version(root, chosen);
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return root.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    root.exit(error);
+    return exit_usage;
+  }
+  if (chosen) return chosen();
+  std::fputs(root.help().c_str(), stdout);
+  return exit_ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tally: %s\n", error.what());
+    return exit_failure;
+  }
+}

@@ -1,0 +1,111 @@
+#include "config/node_options.hpp"
+
+#include "config/setting_values.hpp"
+
+namespace tally::config {
+
+namespace {
+
+std::uint32_t small(const settings& from, std::string_view name) {
+  return static_cast<std::uint32_t>(from.number(name));
+}
+
+void fill_engine(actors::engine_options& to, const settings& from) {
+  to.data_dir = from.text("node.data_dir");
+  to.default_zone = from.text("node.default_zone");
+  to.default_currency = from.text("node.default_currency");
+  to.state_memory_max = from.number("engine.state_memory_max");
+  to.ids_bytes_max = from.number("engine.ids_bytes_max");
+  to.queue_bytes_max = from.number("engine.queue_bytes_max");
+  to.merchant_queue_bytes_max = from.number("engine.merchant_queue_bytes_max");
+  to.passivate_after = from.duration("engine.passivate_after");
+  to.visible_patience = from.duration("engine.visible_patience");
+  to.flush_interval = from.duration("engine.flush_interval");
+  to.log_unsealed_bytes_max = from.number("engine.log_unsealed_bytes_max");
+  to.segment_bytes = from.number("engine.segment_bytes");
+  to.reserve_bytes = from.number("engine.reserve_bytes");
+  to.block_cache_bytes = from.number("engine.block_cache_bytes");
+  to.write_events_per_s = small(from, "limits.write_events_per_s");
+  to.chunks_in_flight_max = small(from, "engine.chunks_in_flight_max");
+  to.query_workers = small(from, "engine.query_workers");
+  to.io_workers = small(from, "engine.io_workers");
+  to.scheduler_threads = small(from, "engine.scheduler_threads");
+}
+
+void fill_http(http_settings& to, const settings& from) {
+  to.listen = from.list("http.listen");
+  to.admin = from.text("http.admin");
+  to.threads = small(from, "http.threads");
+  to.connections_max = small(from, "http.connections_max");
+  to.header_bytes_max = from.number("http.header_bytes_max");
+  to.body_bytes_max = from.number("http.body_bytes_max");
+  to.header_timeout = from.duration("http.header_timeout");
+  to.body_timeout = from.duration("http.body_timeout");
+  to.write_timeout = from.duration("http.write_timeout");
+  to.idle_timeout = from.duration("http.idle_timeout");
+  to.request_timeout = from.duration("http.request_timeout");
+  to.trusted_proxies = from.list("http.trusted_proxies");
+  to.cors_origins = from.list("http.cors_origins");
+  to.event_bytes_max = from.number("events.event_bytes_max");
+  to.body_events_max = small(from, "events.body_events_max");
+  to.props_max = small(from, "events.props_max");
+  to.depth_max = small(from, "events.depth_max");
+  to.ahead_max = from.duration("events.ahead_max");
+  to.read_queries_per_s = small(from, "limits.read_queries_per_s");
+}
+
+failure wrong(const settings& from, std::string_view name, const std::string& what) {
+  const auto& value = from.get(name);
+  const auto where = value.where.empty() ? "" : value.where + ": ";
+  return {errc::bad_option, where + std::string{name} + ": '" + value.text + "' " + what};
+}
+
+status check(const node_options& options, const settings& from) {
+  if (options.engine.data_dir.empty()) return wrong(from, "node.data_dir", "is empty");
+  if (options.http.listen.empty()) return wrong(from, "http.listen", "names no listener");
+  for (const auto& place : options.http.listen) {
+    if (!place.starts_with("unix:") && !parse_host_port(place)) {
+      return wrong(from, "http.listen", "is neither HOST:PORT nor unix:PATH");
+    }
+  }
+  if (!parse_host_port(options.http.admin)) return wrong(from, "http.admin", "is not HOST:PORT");
+  if (options.http.event_bytes_max > options.http.body_bytes_max) {
+    return wrong(from, "events.event_bytes_max", "is more than http.body_bytes_max");
+  }
+  if (options.engine.ids_bytes_max > options.engine.state_memory_max) {
+    return wrong(from, "engine.ids_bytes_max", "is more than engine.state_memory_max");
+  }
+  return done{};
+}
+
+}  // namespace
+
+result<host_port> parse_host_port(const std::string& text) {
+  const failure bad{errc::bad_option, "'" + text + "' is not HOST:PORT"};
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return bad;
+  auto host = text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (!bracketed && host.find(':') != std::string::npos) return bad;
+  const auto port = parse_count(std::string_view{text}.substr(colon + 1));
+  if (!port || *port > 65'535) return bad;
+  return host_port{host, static_cast<std::uint16_t>(*port)};
+}
+
+result<node_options> make_node_options(const settings& from) {
+  node_options options;
+  fill_engine(options.engine, from);
+  fill_http(options.http, from);
+  options.shutdown_timeout = from.duration("node.shutdown_timeout");
+  options.log_level = from.text("log.level");
+  options.log_format = from.text("log.format");
+  const auto console = parse_host_port(from.text("node.console"));
+  if (!console) return wrong(from, "node.console", "is not HOST:PORT");
+  options.engine.console_host = console->host;
+  options.engine.console_port = console->port;
+  if (const auto good = check(options, from); !good) return good.error();
+  return options;
+}
+
+}  // namespace tally::config

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "actors/engine.hpp"
+#include "config/settings.hpp"
+
+namespace tally::config {
+
+/// What the [http] and [events] sections say, for whoever opens the listeners.
+struct http_settings {
+  std::vector<std::string> listen;
+  std::string admin;
+  std::uint32_t threads = 0;
+  std::uint32_t connections_max = 0;
+  std::uint64_t header_bytes_max = 0, body_bytes_max = 0;
+  std::chrono::milliseconds header_timeout{}, body_timeout{}, write_timeout{}, idle_timeout{},
+      request_timeout{};
+  std::vector<std::string> trusted_proxies, cors_origins;
+  std::uint64_t event_bytes_max = 0;
+  std::uint32_t body_events_max = 0, props_max = 0, depth_max = 0;
+  std::chrono::milliseconds ahead_max{};
+  std::uint32_t read_queries_per_s = 0;
+};
+
+/// Everything a node is started with.
+struct node_options {
+  actors::engine_options engine;
+  http_settings http;
+  std::chrono::milliseconds shutdown_timeout{};
+  std::string log_level, log_format;
+};
+
+/// bad_option where settings that are right one by one do not fit together or name no known zone,
+/// currency or address.
+result<node_options> make_node_options(const settings& from);
+
+/// A place to listen or connect: "HOST:PORT" or "[IPV6]:PORT".
+struct host_port {
+  std::string host;
+  std::uint16_t port = 0;
+};
+/// bad_option where the text is no such thing.
+result<host_port> parse_host_port(const std::string& text);
+
+}  // namespace tally::config

@@ -1,0 +1,110 @@
+#include <array>
+#include <cstdint>
+
+#include "config/settings.hpp"
+
+namespace tally::config {
+
+namespace {
+
+using kind = setting_kind;
+constexpr std::uint64_t kib = 1ULL << 10, mib = 1ULL << 20, gib = 1ULL << 30, tib = 1ULL << 40;
+constexpr std::uint64_t second = 1'000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+constexpr std::uint64_t any_rate = 1'000'000'000;
+
+constexpr std::array table{
+    setting{"node", "data_dir", kind::text, "/var/lib/tally", 0, 0, "", "data-dir",
+            "Folder of the journal and everything made from it. One process at a time."},
+    setting{"node", "console", kind::text, "127.0.0.1:7700", 0, 0, "", "console",
+            "Where the console actor listens for client commands. Port 0 takes any free one."},
+    setting{"node", "default_zone", kind::text, "UTC", 0, 0, "", "",
+            "Time zone of merchants that a platform key creates by naming them."},
+    setting{"node", "default_currency", kind::text, "USD", 0, 0, "", "",
+            "Currency of merchants that a platform key creates by naming them."},
+    setting{"node", "shutdown_timeout", kind::duration, "30s", second, hour, "", "",
+            "Longest time from SIGTERM to the end of the process."},
+
+    setting{"http", "listen", kind::list, "127.0.0.1:8080", 0, 0, "", "http",
+            "Public listeners: HOST:PORT, [IPV6]:PORT or unix:PATH."},
+    setting{"http", "admin", kind::text, "127.0.0.1:9091", 0, 0, "", "admin",
+            "Listener of /metrics and health checks. It has no keys: keep it private."},
+    setting{"http", "threads", kind::count, "0", 0, 256, "", "",
+            "I/O threads. 0: half as many as cores, at least 1."},
+    setting{"http", "connections_max", kind::count, "10000", 1, 1'000'000, "", "",
+            "Open connections of all public listeners together; more are answered 503."},
+    setting{"http", "header_bytes_max", kind::size, "16KiB", kib, mib, "", "",
+            "Request line and headers."},
+    setting{"http", "body_bytes_max", kind::size, "5MiB", kib, gib, "", "",
+            "A request's body after decompression."},
+    setting{"http", "header_timeout", kind::duration, "10s", 100, hour, "", "",
+            "From a request's first byte to the end of its headers."},
+    setting{"http", "body_timeout", kind::duration, "30s", 100, hour, "", "",
+            "From the end of the headers to the end of the body."},
+    setting{"http", "write_timeout", kind::duration, "30s", 100, hour, "", "",
+            "To hand an answer to the client."},
+    setting{"http", "idle_timeout", kind::duration, "75s", 100, day, "", "",
+            "A kept-alive connection without a request. Longer than that of a proxy in front."},
+    setting{"http", "request_timeout", kind::duration, "10s", 100, hour, "", "",
+            "From a whole request to its answer; then 503."},
+    setting{"http", "trusted_proxies", kind::list, "", 0, 0, "", "",
+            "Networks (10.0.0.0/8, fd00::/8) whose X-Forwarded-For is believed."},
+    setting{"http", "cors_origins", kind::list, "", 0, 0, "", "",
+            "Origins whose pages may ask questions; * for all. Writing is open to every origin."},
+
+    setting{"events", "event_bytes_max", kind::size, "256KiB", kib, 16 * mib, "", "", "One event."},
+    setting{"events", "body_events_max", kind::count, "10000", 1, 1'000'000, "", "",
+            "Events of one request."},
+    setting{"events", "props_max", kind::count, "64", 1, 1'000, "", "", "Properties of one event."},
+    setting{"events", "depth_max", kind::count, "8", 1, 64, "", "", "Nesting of one event."},
+    setting{"events", "ahead_max", kind::duration, "1h", 0, 7 * day, "", "",
+            "How far an event's time may be ahead of the node's clock."},
+
+    setting{"limits", "write_events_per_s", kind::count, "0", 0, any_rate, "", "",
+            "Events a second of one merchant; 0: no limit. Over it: 429 or over_quota."},
+    setting{"limits", "read_queries_per_s", kind::count, "0", 0, any_rate, "", "",
+            "Questions a second of one merchant; 0: no limit. Over it: 429."},
+
+    setting{"engine", "state_memory_max", kind::size, "2GiB", 16 * mib, tib, "", "",
+            "Memory of live aggregators; then the least recently used are passivated."},
+    setting{"engine", "ids_bytes_max", kind::size, "1GiB", mib, tib, "", "",
+            "Part of it for recognised event ids; older ids are looked up on disk."},
+    setting{"engine", "queue_bytes_max", kind::size, "256MiB", mib, tib, "", "",
+            "Events accepted and not yet applied, all merchants; then 503."},
+    setting{"engine", "merchant_queue_bytes_max", kind::size, "64MiB", mib, tib, "", "",
+            "The same of one merchant."},
+    setting{"engine", "passivate_after", kind::duration, "5m", second, 30 * day, "", "",
+            "Idle time after which an aggregator is written down and ended."},
+    setting{"engine", "visible_patience", kind::duration, "1s", 1, minute, "", "",
+            "How long an answer waits for durable events to be counted; then 202."},
+    setting{"engine", "flush_interval", kind::duration, "30s", second, hour, "", "",
+            "Longest time that counted state stays in memory only (the journal is on disk)."},
+    setting{"engine", "log_unsealed_bytes_max", kind::size, "2GiB", 16 * mib, tib, "", "",
+            "Journal that a restart may have to read."},
+    setting{"engine", "segment_bytes", kind::size, "1GiB", mib, tib, "", "",
+            "Journal segment after which a new one begins."},
+    setting{"engine", "reserve_bytes", kind::size, "256MiB", 0, tib, "", "",
+            "Free disk space below which writes are refused with 503."},
+    setting{"engine", "block_cache_bytes", kind::size, "256MiB", mib, tib, "", "",
+            "Memory for blocks read from disk."},
+    setting{"engine", "chunks_in_flight_max", kind::count, "4", 1, 64, "", "",
+            "Commit rounds of one lane on their way to the disk."},
+    setting{"engine", "query_workers", kind::count, "2", 1, 256, "", "",
+            "Threads that read rows for answers."},
+    setting{"engine", "io_workers", kind::count, "2", 1, 256, "", "",
+            "Threads that read and write snapshots."},
+    setting{"engine", "scheduler_threads", kind::count, "0", 0, 256, "", "",
+            "Threads of the actor scheduler. 0: as many as cores."},
+
+    setting{"log", "level", kind::choice, "info", 0, 0, "debug info warn error", "",
+            "Least important lines to write to stderr."},
+    setting{"log", "format", kind::choice, "text", 0, 0, "text json", "",
+            "One line of text or one JSON object a line."},
+};
+
+}  // namespace
+
+std::span<const setting> all_settings() {
+  return table;
+}
+
+}  // namespace tally::config
