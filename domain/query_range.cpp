@@ -131,14 +131,21 @@ local_date year_before(local_date date) {
   return earlier.ok() ? earlier : last_of(earlier.year() / earlier.month());
 }
 
-asked_range compared_days(const question& q, const asked_range& asked, const zone& z,
-                          event_time now) {
+constexpr sys_days first_day{year{1} / January / day{1}};
+
+failure before_all_years() {
+  return bad("/compare", "the range to compare with begins before the year 1");
+}
+
+result<asked_range> compared_days(const question& q, const asked_range& asked, const zone& z,
+                                  event_time now) {
   const auto today = local_date_of(z, now);
   const auto last = asked.first <= today ? std::min(asked.last, today) : asked.last;
   const auto length = sys_days{last} - sys_days{asked.first};
   auto first = sys_days{q.compare == comparison::year_over_year
                             ? year_before(asked.first)
                             : local_date{sys_days{asked.first} - length - days{1}}};
+  if (first < first_day + days{7}) return before_all_years();
   if (q.match_day_of_week) first += to_same_weekday(local_date{first}, asked.first);
   return of_days(z, local_date{first}, local_date{first + length});
 }
@@ -166,6 +173,7 @@ result<asked_range> resolve_comparison(const question& q, const asked_range& ask
     const auto date = local_date_of(z, asked.from);
     shift = sys_days{date} - sys_days{year_before(date)};
   }
+  if (asked.from - shift < first_day + days{7}) return before_all_years();
   return asked_range{asked.from - shift, asked.to - shift};
 }
 
