@@ -20,24 +20,25 @@ struct engine_options {
   std::string data_dir;
   std::string console_host = "127.0.0.1";
   std::uint16_t console_port = 0;                     // 0: any free one
+  std::function<void(const std::string&)> on_broken;  // journal failed for good: end the process
   std::string default_zone = "UTC";                   // of merchants that a platform key creates
   std::string default_currency = "USD";
-  std::uint64_t state_memory_max = 2ull << 30;        // bytes of live aggregators
-  std::uint64_t ids_bytes_max = 1ull << 30;           // of which recognised ids
-  std::uint64_t queue_bytes_max = 256ull << 20;       // accepted, not yet applied, per node
+  std::uint64_t state_memory_max = 2ull << 30;   // bytes of live aggregators
+  std::uint64_t ids_bytes_max = 1ull << 30;      // of which recognised ids
+  std::uint64_t queue_bytes_max = 256ull << 20;  // accepted, not yet applied, per node
   std::uint64_t merchant_queue_bytes_max = 64ull << 20;
-  std::chrono::milliseconds passivate_after{300'000}; // idle time
-  std::chrono::milliseconds visible_patience{1'000};  // after that a durable batch answers 202
-  std::chrono::milliseconds flush_interval{30'000};   // of the state database
-  std::uint64_t log_unsealed_bytes_max = 2ull << 30;  // tail that a restart may have to read
+  std::chrono::milliseconds passivate_after{300'000};  // idle time
+  std::chrono::milliseconds visible_patience{1'000};   // after that a durable batch answers 202
+  std::chrono::milliseconds flush_interval{30'000};    // of the state database
+  std::uint64_t log_unsealed_bytes_max = 2ull << 30;   // tail that a restart may have to read
   std::uint64_t segment_bytes = 1ull << 30;
   std::uint64_t reserve_bytes = 256ull << 20;
   std::uint64_t block_cache_bytes = 256ull << 20;
-  std::uint32_t write_events_per_s = 0;               // per merchant, 0: no limit
-  std::uint32_t chunks_in_flight_max = 4;             // per lane
+  std::uint32_t write_events_per_s = 0;    // per merchant, 0: no limit
+  std::uint32_t chunks_in_flight_max = 4;  // per lane
   std::uint32_t query_workers = 2;
   std::uint32_t io_workers = 2;
-  std::uint32_t scheduler_threads = 0;                // 0: as many as cores
+  std::uint32_t scheduler_threads = 0;  // 0: as many as cores
 };
 
 enum class key_scope : std::uint8_t { write = 1, read = 2, platform = 3, admin = 4 };
@@ -45,9 +46,9 @@ enum class key_scope : std::uint8_t { write = 1, read = 2, platform = 3, admin =
 /// What a key may do.
 struct key_facts {
   key_scope scope = key_scope::write;
-  std::string merchant;       // empty for platform and admin keys
-  bool may_create = true;     // platform: unknown merchants are created
-  std::uint32_t events_per_s = 0;   // 0: the node's default
+  std::string merchant;            // empty for platform and admin keys
+  bool may_create = true;          // platform: unknown merchants are created
+  std::uint32_t events_per_s = 0;  // 0: the node's default
   std::uint32_t queries_per_s = 0;
 };
 
@@ -66,7 +67,7 @@ struct ack_position {
 };
 
 struct query_reply {
-  answer table;                     // domain/query.hpp
+  answer table;  // domain/query.hpp
   event_time as_of{}, complete_through{};
   std::uint32_t generation = 1;
   std::uint64_t rows_read = 0;
@@ -92,6 +93,16 @@ class engine {
   void report(std::string merchant, callback<merchant_report> then);
   /// True where the merchant is known (registered or with events).
   void exists(std::string merchant, callback<bool> then);
+
+  /// Adds a command that lives outside the engine, such as "query". Before any is run.
+  void add_command(std::string first_word,
+                   std::function<void(std::vector<std::string>, callback<std::string>)> run);
+  /// Where clients' imports should send events: what `import session` answers.
+  void set_http_address(std::string host_port);
+  /// Checks a short-lived signed read token; gives its merchant.
+  result<std::string> check_token(std::string_view token) const;
+  /// The token that console clients must show.
+  [[nodiscard]] const std::string& console_token() const;
 
   /// Runs one console command ("status", "merchant create ...") and gives its JSON text: the same
   /// that the console actor does for clients over CAF.

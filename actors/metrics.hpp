@@ -9,7 +9,7 @@ namespace tally::actors {
 /// Cumulative histogram over fixed bounds in microseconds, lock-free.
 struct latency_histogram {
   static constexpr std::array<std::uint64_t, 16> bounds_us{
-      100,    250,    500,     1'000,   2'500,   5'000,     10'000,    25'000,
+      100,    250,     500,     1'000,   2'500,     5'000,     10'000,    25'000,
       50'000, 100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000};
   std::array<std::atomic<std::uint64_t>, 17> counts{};
   std::atomic<std::uint64_t> sum_us{0};
@@ -32,8 +32,7 @@ struct engine_metrics {
   counter rounds{0}, chunks{0}, log_bytes_written{0};
   counter wake_ups{0}, passivations{0}, snapshots{0}, snapshot_bytes{0}, queries{0},
       merchants_isolated{0};
-  gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, log_bytes{0},
-      state_bytes{0};
+  gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, log_bytes{0}, state_bytes{0};
   latency_histogram commit, fsync, apply, wake_up, query, visible_lag;
 };
 

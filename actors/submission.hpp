@@ -34,7 +34,7 @@ struct submission {
     std::uint64_t offset = 0;           // in its shard's log, once stored
     std::uint32_t retry_after_ms = 0;   // where over_quota
     outcome what = outcome::pending;
-    std::uint8_t code = 0;              // why rejected: domain/apply.hpp
+    std::uint8_t code = 0;  // why rejected: domain/apply.hpp
   };
 
   std::string bytes;

@@ -28,11 +28,14 @@ using local_date = std::chrono::year_month_day;
 
 /// A bucket is named by the first instant that belongs to it. Minutes and hours are cut at every
 /// change of offset: the repeated hour of a clock change is two buckets with one label, a skipped
-/// one none. A day and everything longer is all instants with such a local date.
+/// one none. A day and everything longer is all instants with such a local date; where a clock
+/// change at midnight repeats the end of the day before, those lie on both sides of the next begin.
+/// Instants outside the years 0001 to 9999 are a caller's bug.
 [[nodiscard]] bucket_time bucket_begin(const zone& z, granularity g, event_time at);
-/// Begin of the bucket after the one that begins at `begin`.
+/// Begin of the bucket after the one that begins at `begin`; always later than `begin`.
 [[nodiscard]] bucket_time bucket_next(const zone& z, granularity g, bucket_time begin);
-/// Plausible's label: "2010-12-01" from day on, "2010-12-01 08:00:00" below.
+/// Plausible's label: "2010-12-01" from day on, "2010-12-01 08:00:00" below. That of a bucket which
+/// a clock change cuts is of the full minute or hour too.
 [[nodiscard]] std::string bucket_label(const zone& z, granularity g, bucket_time begin);
 
 [[nodiscard]] local_date local_date_of(const zone& z, event_time at);
@@ -50,9 +53,12 @@ class bucket_finder {
   [[nodiscard]] begins find(event_time at);
 
  private:
+  void enter(bucket_time t);
+
   const zone* zone_;
-  zone::period period_{};
-  bucket_time hour_begin_{}, hour_end_{}, day_begin_{}, day_end_{};  // of the last answer
+  // The stretch around the last answer with one offset and one local date. Its midnight may lie
+  // before it, where the offset changed during the day.
+  bucket_time stretch_begin_{}, stretch_end_{}, midnight_{}, day_begin_{};
 };
 
 }  // namespace tally

@@ -46,18 +46,18 @@ struct event {
   std::string_view merchant;
   std::string_view id;
   id_origin origin = id_origin::client;
-  client_time sent;           // the client's own timestamp, as sent
-  event_time at{};            // when it happened: `sent.at`, corrected where the protocol says so
-  event_time received_at{};   // the gateway's clock
-  std::string_view name;      // page_view, add_to_cart, checkout, purchase, refund, or custom
+  client_time sent;          // the client's own timestamp, as sent
+  event_time at{};           // when it happened: `sent.at`, corrected where the protocol says so
+  event_time received_at{};  // the gateway's clock
+  std::string_view name;     // page_view, add_to_cart, checkout, purchase, refund, or custom
   std::string_view visitor, user, session;
   std::string_view url, referrer, title, language, screen, country, device, browser, os;
-  std::string_view agent;     // user agent text, as a header or a trusted field gave it
-  std::string_view network;   // class of the client's address (such as its /24); never the address
-  std::string_view props;     // a MessagePack map, or empty
-  std::string_view extra;     // unknown top-level fields, a MessagePack map, or empty
-  std::string_view raw;       // see event_kind::rejected
-  std::uint32_t count = 1;    // see event_kind::rejected
+  std::string_view agent;    // user agent text, as a header or a trusted field gave it
+  std::string_view network;  // class of the client's address (such as its /24); never the address
+  std::string_view props;    // a MessagePack map, or empty
+  std::string_view extra;    // unknown top-level fields, a MessagePack map, or empty
+  std::string_view raw;      // see event_kind::rejected
+  std::uint32_t count = 1;   // see event_kind::rejected
   bool has_order = false;
   event_order order;
 

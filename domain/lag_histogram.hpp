@@ -19,7 +19,11 @@ class lag_histogram {
   /// Value at quantile q of 0..1, the middle of its step; 0 where empty.
   [[nodiscard]] std::int64_t quantile(double q) const;
   [[nodiscard]] bool empty() const { return counts_.empty(); }
+  /// Byte form: number of steps, then per step, ascending, the distance of its index to the one
+  /// before (the first: to 0) and its count, all varints. Step v is v ms below 64; above, step
+  /// 64 * d + m with 64 <= m < 128 begins at m * 2^d ms.
   void encode(byte_writer& out) const;
+  /// Fails the reader on bytes that encode() cannot have written.
   static lag_histogram decode(byte_reader& in);
   bool operator==(const lag_histogram&) const = default;
   [[nodiscard]] std::size_t heap_bytes() const { return counts_.capacity() * sizeof(step); }

@@ -29,7 +29,7 @@ struct question {
   std::string compare_from, compare_to;
   bool match_day_of_week = false;
   std::vector<std::pair<std::string, bool>> order_by;  // metric or dimension; true: descending
-  std::uint32_t limit = 10'000, offset = 0;
+  std::uint32_t limit = 0, offset = 0;  // limit 0: 10,000, but every bucket where all is time
   bool include_totals = false, include_time_labels = false, include_total_rows = false,
        include_exactness = false;
 };
@@ -65,18 +65,23 @@ struct row_set {
 struct plan {
   question asked;
   merchant_facts facts;
-  std::vector<row_range> ranges;
+  std::vector<row_range> ranges;                      // no two of one kind, width and tag overlap
+  const zone* asked_zone = nullptr;                   // never null in a plan that was made
+  std::string currency;                               // of the answer's money
+  std::optional<granularity> step;                    // of the time dimension
+  bool by_name = false;                               // from name rows: event:name is used
   std::vector<bucket_time> buckets, compare_buckets;  // begins, plus the end of the last one
+  bucket_time current_from{}, current_to{};           // of current_visitors
   event_time from{}, to{};                            // resolved range, to exclusive
   event_time compare_from{}, compare_to{};
-  granularity row_width = granularity::day;           // of the rows that cover the range
+  granularity row_width = granularity::day;  // of the rows that cover the range
 };
 
 /// One value of an answer.
 struct metric_value {
   enum class form : std::uint8_t { null, integer, decimal, percent } is = form::null;
-  int128 number = 0;     // integer; millionths of money (decimal); tenths of a percent (percent)
-  double error = 0;      // relative standard error where estimated, else 0
+  int128 number = 0;  // integer; millionths of money (decimal); tenths of a percent (percent)
+  double error = 0;   // relative standard error where estimated, else 0
   bool operator==(const metric_value&) const = default;
 };
 
@@ -93,14 +98,23 @@ struct answer {
   std::vector<std::string> time_labels;
   std::uint64_t total_rows = 0;
   bool exact = true;
-  double error = 0;  // largest relative standard error in it
-  std::string zone, currency, from, to;           // as resolved; RFC 3339 with offset
-  std::vector<std::string> other_currencies;      // with sales in range that are not in the answer
+  double error = 0;                           // largest relative standard error in it
+  std::string zone, currency, from, to;       // as resolved; RFC 3339 with offset
+  std::vector<std::string> other_currencies;  // with sales in range that are not in the answer
 };
+
+/// Most buckets of one answer.
+constexpr std::size_t buckets_max = 100'000;
+/// Most pairs of bucket and event name of one answer.
+constexpr std::size_t named_buckets_max = 1'000'000;
+/// Rows of an answer where the question gives no limit.
+constexpr std::uint32_t answer_rows_default = 10'000;
 
 /// Resolves dates in the merchant's zone (`now` for "7d" and the like), checks metrics and
 /// dimensions, and chooses the rows. bad_request with a JSON pointer in front of the detail
-/// ("/metrics/0: ..."); unsupported with "too_fine: ..." where rows that fine are not kept.
+/// ("/metrics/0: ..."); unsupported with a code in front of it: "too_fine: ..." where rows that
+/// fine are not kept, "not_yet: /metrics/0: ..." where rows do not hold the answer,
+/// "too_many_buckets: ...".
 result<plan> make_plan(const question& q, const merchant_facts& facts, event_time now);
 
 /// Pure: the same rows give the same answer.

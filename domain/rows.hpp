@@ -50,7 +50,7 @@ struct operations_row {
   std::int64_t accepted = 0, duplicate = 0, late = 0;
   std::map<std::string, std::int64_t, std::less<>> rejected;  // by code
   std::map<std::string, std::int64_t, std::less<>> filtered;  // by ruleset reason
-  lag_histogram lag;  // received_at - at of accepted events
+  lag_histogram lag;                                          // received_at - at of accepted events
   bool operator==(const operations_row&) const = default;
 };
 
@@ -61,7 +61,9 @@ void merge(name_row& into, const name_row& from);
 void merge(operations_row& into, const operations_row& from);
 
 /// Byte form: version u8 = 1, counters as zigzag varints in the order of declaration, then the
-/// sketches; the maps of operations_row as count, then name and value, sorted by name.
+/// sketches; the maps of operations_row as count, then name and value, sorted by name. Decoding
+/// replaces `row`; bytes that encode() cannot have written fail the reader, and `row` then means
+/// nothing. It leaves what follows the row to the caller.
 void encode(byte_writer& out, const traffic_row& row);
 void encode(byte_writer& out, const commerce_row& row);
 void encode(byte_writer& out, const name_row& row);
@@ -71,8 +73,8 @@ void decode(byte_reader& in, commerce_row& row);
 void decode(byte_reader& in, name_row& row);
 void decode(byte_reader& in, operations_row& row);
 
-/// Merges encoded rows of one kind: what the database does when deltas meet. False on bytes that
-/// do not decode; `into` is then unchanged.
+/// Merges encoded rows of one kind: what the database does when deltas meet. No bytes at all stand
+/// for the empty row. False on bytes that do not decode; `into` is then unchanged.
 [[nodiscard]] bool merge_encoded(row_kind kind, std::string& into, std::string_view from);
 
 }  // namespace tally

@@ -18,6 +18,8 @@ constexpr std::uint32_t lane_count = 16;
 [[nodiscard]] constexpr std::uint16_t shard_of(std::uint64_t hash) {
   return static_cast<std::uint16_t>(hash % shard_count);
 }
-[[nodiscard]] constexpr std::uint32_t lane_of(std::uint16_t shard) { return shard % lane_count; }
+[[nodiscard]] constexpr std::uint32_t lane_of(std::uint16_t shard) {
+  return shard % lane_count;
+}
 
 }  // namespace tally

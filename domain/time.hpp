@@ -13,7 +13,11 @@ using bucket_time = std::chrono::sys_seconds;
 constexpr event_time time_from_ms(std::int64_t ms) {
   return event_time{std::chrono::milliseconds{ms}};
 }
-constexpr std::int64_t to_ms(event_time t) { return t.time_since_epoch().count(); }
-constexpr std::int64_t to_s(bucket_time t) { return t.time_since_epoch().count(); }
+constexpr std::int64_t to_ms(event_time t) {
+  return t.time_since_epoch().count();
+}
+constexpr std::int64_t to_s(bucket_time t) {
+  return t.time_since_epoch().count();
+}
 
 }  // namespace tally

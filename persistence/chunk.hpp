@@ -15,12 +15,12 @@ namespace tally::persistence {
 struct chunk_header {
   std::uint16_t shard = 0;
   std::uint32_t epoch = 0;
-  std::uint64_t base = 0;       // offset of the first event; the first of a shard is 1
-  std::uint32_t count = 0;      // events
-  event_time stamped_at{};      // the leader's clock, monotone per shard
-  std::uint32_t size = 0;       // bytes of payload
-  std::uint32_t crc = 0;        // crc32c of the payload
-  std::uint64_t chain = 0;      // next_chain(previous chain, this header)
+  std::uint64_t base = 0;   // offset of the first event; the first of a shard is 1
+  std::uint32_t count = 0;  // events
+  event_time stamped_at{};  // the leader's clock, monotone per shard
+  std::uint32_t size = 0;   // bytes of payload
+  std::uint32_t crc = 0;    // crc32c of the payload
+  std::uint64_t chain = 0;  // next_chain(previous chain, this header)
 };
 
 /// xxh3_64 over the previous chunk's chain value and this header's other fields. A shard's first

@@ -20,12 +20,12 @@ class Env;
 namespace tally::persistence {
 
 struct journal_options {
-  std::string path;                           // <data-dir>/journal
-  std::uint64_t segment_bytes = 1ull << 30;   // a new column family after that many
-  std::uint64_t reserve_bytes = 256ull << 20; // free space below which append gives disk_full
+  std::string path;                            // <data-dir>/journal
+  std::uint64_t segment_bytes = 1ull << 30;    // a new column family after that many
+  std::uint64_t reserve_bytes = 256ull << 20;  // free space below which append gives disk_full
   std::chrono::milliseconds watermark_interval{100};
-  bool read_only = false;                     // for verify and replay: takes no lock, writes nothing
-  rocksdb::Env* env = nullptr;                // tests inject faults here; not owned
+  bool read_only = false;       // for verify and replay: takes no lock, writes nothing
+  rocksdb::Env* env = nullptr;  // tests inject faults here; not owned
 };
 
 /// Number of a commit round: 1, 2, 3, ... without gaps.
@@ -67,11 +67,11 @@ class journal {
   /// Durable write to `meta`; an empty value deletes.
   status put_meta(const std::vector<record>& records);
 
-  [[nodiscard]] round_number last_round() const;   // 0 where the journal is empty
-  [[nodiscard]] round_number first_round() const;  // oldest kept
+  [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty
+  [[nodiscard]] round_number first_round() const;            // oldest kept
   [[nodiscard]] const std::vector<shard_end>& ends() const;  // index: shard; as of opening
   [[nodiscard]] std::uint64_t log_bytes() const;
-  [[nodiscard]] std::string identity() const;      // UUID of this data directory
+  [[nodiscard]] std::string identity() const;  // UUID of this data directory
 
   /// The raw bytes of one round, uncompressed; not_found, corrupt_record.
   result<std::string> read_round(round_number round) const;

@@ -87,6 +87,7 @@ class state_store {
     struct impl;
     std::unique_ptr<impl> impl_;
   };
+  /// A failed write leaves the batch as it was, so that it can be tried again.
   status write(batch&& b);
 
   /// A consistent picture of the database at one moment. Any number may exist; each keeps old
@@ -108,9 +109,8 @@ class state_store {
   status scan_all_rows(const state_owner& owner, const view_ptr& at,
                        const std::function<bool(const row_address&, std::string_view)>& f) const;
   /// Runs of one class and width with from <= slice <= to, in order of slice, then base.
-  status scan_ids(
-      const state_owner& owner, const id_run_address& from, std::int64_t to,
-      const std::function<bool(const id_run_address&, std::string_view)>& f) const;
+  status scan_ids(const state_owner& owner, const id_run_address& from, std::int64_t to,
+                  const std::function<bool(const id_run_address&, std::string_view)>& f) const;
   status scan_rejects(const state_owner& owner, std::uint64_t from,
                       const std::function<bool(std::uint64_t offset, std::string_view)>& f) const;
   /// Owners that have a head page (part 0, page 0), from `after` on, in key order.

@@ -1,0 +1,398 @@
+#include "actors/aggregator.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "actors/io_worker.hpp"
+#include "persistence/event_codec.hpp"
+#include "persistence/replay.hpp"
+
+namespace tally::actors {
+namespace {
+
+constexpr std::uint64_t save_after_events = 1'000;
+constexpr std::uint32_t measure_every_parts = 32;
+constexpr std::size_t actor_bytes = 1'500;  // what CAF needs for one
+constexpr std::chrono::milliseconds write_retry{500};
+constexpr std::uint32_t write_failures_max = 240;  // two minutes for space to come back
+
+// An event is 600 bytes with its order: one per thread, not one per merchant.
+thread_local event scratch;
+thread_local bool decoded = false;
+
+outcome outcome_of(logic_v1::effect what) {
+  return what == logic_v1::effect::duplicate ? outcome::duplicate : outcome::accepted;
+}
+
+persistence::initial_settings settings_of(const node_env& env) {
+  return {env.options.default_zone, env.options.default_currency};
+}
+
+/// Settles runs of events that came with the same submission, one atomic step each.
+class settler {
+ public:
+  void add(const round_item& item, outcome what) {
+    if (item.from == nullptr) return;
+    item.from->events[item.position].what = what;
+    if (item.from != from_) flush();
+    from_ = item.from;
+    ++count_;
+  }
+  void flush() {
+    if (from_ != nullptr) from_->settle(count_);
+    from_ = nullptr;
+    count_ = 0;
+  }
+
+ private:
+  submission* from_ = nullptr;
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace
+
+void aggregator_state::start(aggregator_init init) {
+  env = std::move(init.env);
+  lane = std::move(init.lane);
+  owner = owner_of(init.hash, init.merchant);
+  meter = std::move(init.meter);
+  if (!init.tail.empty()) last_round_ = init.tail.back();
+  env->metrics.live_merchants += 1;
+  env->metrics.wake_ups += 1;
+  const auto began = std::chrono::steady_clock::now();
+  env->run_io(
+      [env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail), began] {
+        auto loaded = load_merchant(*env, who, tail);
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
+                            std::chrono::steady_clock::now() - began)
+                            .count();
+        env->metrics.wake_up.add(static_cast<std::uint64_t>(us));
+        caf::anon_send(me, loaded_atom::value, std::move(loaded));
+      });
+}
+
+void aggregator_state::loaded(const loaded_ptr& from) {
+  if (!from->outcome) {
+    // A damaged snapshot: this merchant alone is computed anew from the journal.
+    spdlog::error("merchant_isolated merchant={} reason={}", owner.merchant,
+                  from->outcome.error().text());
+    env->metrics.merchants_isolated += 1;
+    if (rebuilding_) {
+      env->on_broken("merchant " + owner.merchant + ": " + from->outcome.error().text());
+      return;
+    }
+    rebuild(nullptr);
+    return;
+  }
+  rebuilding_ = false;
+  if (from->found) {
+    state = std::move(from->from.state);
+    snapshot = from->from.snapshot;
+  } else {
+    state = persistence::initial_state(settings_of(*env));
+  }
+  if (!from->tail.empty()) tail_ = from;
+  ready_ = true;
+  measure();
+  work();
+}
+
+void aggregator_state::apply(merchant_part part) {
+  ++received_;
+  last_round_ = part.round->number;
+  parts_.push_back(std::move(part));
+  work();
+}
+
+void aggregator_state::work() {
+  while (!blocked()) {
+    if (tail_) {
+      if (!run_tail()) break;
+      tail_.reset();
+    } else if (parts_next_ < parts_.size()) {
+      if (!run_part(parts_[parts_next_])) break;
+      ++parts_next_;
+    } else {
+      break;
+    }
+  }
+  if (parts_next_ == parts_.size()) {
+    parts_.clear();
+    parts_next_ = 0;
+  }
+  work_on_requests();
+}
+
+/// True once every event of the tail is applied; false while id slices are being fetched.
+bool aggregator_state::run_tail() {
+  while (tail_next_ < tail_->tail.size()) {
+    const auto* item = &tail_->tail[tail_next_];
+    if (want_ids(item, tail_->tail.data() + tail_->tail.size())) return false;
+    apply_decoded(*item);
+    ++tail_next_;
+  }
+  tail_next_ = 0;
+  return true;
+}
+
+bool aggregator_state::run_part(merchant_part& part) {
+  const auto began = std::chrono::steady_clock::now();
+  settler settled;
+  std::uint64_t bytes = 0;
+  const auto* const end = part.round->items.data() + part.end;
+  for (; part.begin < part.end; ++part.begin) {
+    const auto* item = part.round->items.data() + part.begin;
+    if (want_ids(item, end)) break;
+    if (item->from != nullptr) bytes += item->bytes.size();
+    settled.add(*item, outcome_of(apply_decoded(*item)));
+  }
+  settled.flush();
+  meter->queued -= bytes;
+  env->metrics.queue_bytes -= static_cast<std::int64_t>(bytes);
+  if (part.begin < part.end) return false;
+  const auto took = std::chrono::steady_clock::now() - began;
+  env->metrics.apply.add(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  const auto lag_ms = to_ms(env->now()) - to_ms(part.round->items[part.end - 1].stamped_at);
+  env->metrics.visible_lag.add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag_ms)) *
+                               1'000);
+  return true;
+}
+
+/// Asks for the id slices that events need, if any are missing. Where none is, the event at `from`
+/// stays decoded for apply_decoded(), which must follow.
+bool aggregator_state::want_ids(const round_item* from, const round_item* to) {
+  decoded = persistence::decode_event(from->bytes, scratch);
+  if (!decoded) return false;
+  state.ids.missing_for(scratch, from->stamped_at, ids_wanted_);
+  if (ids_wanted_.empty()) return false;
+  for (const auto* item = from + 1; item != to; ++item) {
+    if (!persistence::decode_event(item->bytes, scratch)) continue;
+    state.ids.missing_for(scratch, item->stamped_at, ids_wanted_);
+  }
+  fetching_ = true;
+  fetch_ids();
+  return true;
+}
+
+// Ids on their way to disk are found neither in memory nor there, so a fetch waits for them.
+void aggregator_state::fetch_ids() {
+  if (saving_ || ids_wanted_.empty()) return;
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner,
+               wanted = std::exchange(ids_wanted_, {})] {
+    auto from = std::make_shared<loaded_ids>();
+    for (const auto& range : wanted) {
+      auto ids = persistence::load_ids(*env->state, who, range);
+      if (!ids) {
+        from->outcome = ids.error();
+        break;
+      }
+      from->slices.emplace_back(range, std::move(*ids));
+    }
+    caf::anon_send(me, ids_atom::value, std::move(from));
+  });
+}
+
+void aggregator_state::ids_loaded(const loaded_ids_ptr& from) {
+  fetching_ = false;
+  if (!from->outcome) {
+    spdlog::error("merchant_isolated merchant={} reason={}", owner.merchant,
+                  from->outcome.error().text());
+    env->metrics.merchants_isolated += 1;
+    rebuild(nullptr);
+    return;
+  }
+  for (const auto& [range, ids] : from->slices) state.ids.load(range, ids);
+  work();
+}
+
+logic_v1::effect aggregator_state::apply_decoded(const round_item& item) {
+  if (!decoded) {
+    // The chunk's checksum was right, so this is an event of a version that we do not know.
+    spdlog::error("event_not_decoded merchant={} offset={}", owner.merchant, item.offset);
+    return logic_v1::effect::recorded;
+  }
+  const auto done =
+      logic_v1::apply(state, scratch, {item.offset, item.stamped_at, item.bytes}, env->rules);
+  auto& metrics = env->metrics;
+  if (item.from != nullptr)
+    (done.what == logic_v1::effect::duplicate ? metrics.events_duplicate
+                                              : metrics.events_accepted) += 1;
+  if (done.late) metrics.events_late += 1;
+  return done.what;
+}
+
+void aggregator_state::work_on_requests() {
+  if (++measure_in_ >= measure_every_parts) measure();
+  if (blocked() || tail_ || parts_next_ < parts_.size() || saving_) return;
+  const bool much = state.unsaved_events >= save_after_events &&
+                    state.unsaved_bytes >= meter->bytes.load(std::memory_order_relaxed);
+  const bool look_needs_save = std::any_of(
+      looks_.begin(), looks_.end(), [](const auto& l) { return l->save_first || l->rebuild; });
+  for (const auto& job : std::exchange(questions_, {})) hand_to_worker(job);
+  if (dirty() && (much || save_wanted_ || sleep_wanted_ || look_needs_save)) {
+    begin_save();
+    return;
+  }
+  if (save_wanted_) {
+    save_wanted_ = false;
+    self->send(lane, saved_atom::value, owner.merchant, last_round_);
+  }
+  while (!looks_.empty()) {
+    const auto what = looks_.front();
+    looks_.erase(looks_.begin());
+    if (what->rebuild) {
+      rebuild(what);
+      return;
+    }
+    what->looker(&state, saved_round_);
+  }
+  if (sleep_wanted_) {
+    sleep_wanted_ = false;
+    self->send(lane, asleep_atom::value, owner.merchant, received_);
+  }
+}
+
+void aggregator_state::begin_save() {
+  batch_ = std::make_shared<persistence::state_store::batch>();
+  snapshot = persistence::write_snapshot(state, owner, snapshot, env->rules, *batch_);
+  saving_ = true;
+  save_wanted_ = false;
+  saved_round_ = last_round_;
+  env->metrics.snapshots += 1;
+  env->metrics.snapshot_bytes += batch_->bytes();
+  write();
+}
+
+void aggregator_state::write() {
+  env->run_io([env = env, me = aggregator_actor{self}, b = batch_] {
+    const auto written = env->state->write(std::move(*b));
+    if (!written) spdlog::warn("snapshot_not_written reason={}", written.error().text());
+    caf::anon_send(me, saved_atom::value, written.ok());
+  });
+}
+
+void aggregator_state::saved(bool good) {
+  if (!good) {
+    if (++write_failures_ > write_failures_max) {
+      env->on_broken("the state database takes no writes");
+      return;
+    }
+    self->delayed_send(self, write_retry, write_atom::value);
+    return;
+  }
+  write_failures_ = 0;
+  batch_.reset();
+  saving_ = false;
+  self->send(lane, saved_atom::value, owner.merchant, saved_round_);
+  const auto over = env->metrics.id_bytes.load(std::memory_order_relaxed) -
+                    static_cast<std::int64_t>(env->options.ids_bytes_max);
+  const auto own = state.ids.heap_bytes();
+  state.ids.evict(over > 0 && !fetching_ ? own / 2 : own);
+  measure();
+  if (fetching_) fetch_ids();
+  work();
+}
+
+void aggregator_state::ask(const query_job_ptr& job) {
+  ++received_;
+  questions_.push_back(job);
+  work();
+}
+
+void aggregator_state::hand_to_worker(const query_job_ptr& job) {
+  job->owner = owner;
+  job->facts.reporting_zone = state.reporting_zone;
+  job->facts.currency = state.currency;
+  job->facts.names = state.names.all();
+  job->facts.currencies = state.currencies.all();
+  job->facts.any = state.newest_ms != std::numeric_limits<std::int64_t>::min();
+  if (job->facts.any) {
+    job->facts.newest = time_from_ms(state.newest_ms);
+    job->facts.oldest = time_from_ms(state.oldest_ms);
+  }
+  job->deltas = state.deltas;
+  job->names = state.names;
+  job->currencies = state.currencies;
+  job->view = env->state->look();
+  self->send(env->any_query(), ask_atom::value, job);
+}
+
+void aggregator_state::look(const inspection_ptr& what) {
+  ++received_;
+  looks_.push_back(what);
+  work();
+}
+
+void aggregator_state::save() {
+  save_wanted_ = true;
+  work();
+}
+
+void aggregator_state::sleep() {
+  sleep_wanted_ = true;
+  work();
+}
+
+/// Computes the state from the journal alone. The state must be saved; nothing is applied until
+/// the new one is here.
+void aggregator_state::rebuild(const inspection_ptr& what) {
+  rebuilding_ = true;
+  ready_ = false;
+  const auto upto = what ? state.applied : std::numeric_limits<std::uint64_t>::max();
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner, upto, what,
+               old = what ? std::make_shared<merchant_state>(std::move(state)) : nullptr] {
+    result<std::uint64_t> before = std::uint64_t{0};
+    if (old) before = persistence::state_hash(*old, *env->state, who, env->rules);
+    auto loaded = std::make_shared<loaded_merchant>();
+    auto rebuilt = persistence::rebuild_merchant(*env->journal, *env->state, who, upto,
+                                                 settings_of(*env), env->rules);
+    if (rebuilt) {
+      const auto after = persistence::state_hash(rebuilt->state, *env->state, who, env->rules);
+      if (what && before && after) what->rebuilt(*before == *after);
+      if (what && !before) what->rebuilt(before.error());
+      if (what && before && !after) what->rebuilt(after.error());
+      loaded->from = std::move(*rebuilt);
+      loaded->found = true;
+    } else {
+      loaded->outcome = rebuilt.error();
+      if (what) what->rebuilt(rebuilt.error());
+    }
+    caf::anon_send(me, loaded_atom::value, std::move(loaded));
+  });
+}
+
+void aggregator_state::measure() {
+  measure_in_ = 0;
+  const auto ids = static_cast<std::int64_t>(state.ids.heap_bytes());
+  const auto bytes = sizeof(aggregator_state) + actor_bytes + state.heap_bytes();
+  env->metrics.id_bytes += ids - ids_counted_;
+  env->metrics.live_bytes +=
+      static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(meter->bytes.load());
+  ids_counted_ = ids;
+  meter->bytes.store(bytes);
+}
+
+aggregator_actor::behavior_type aggregator(
+    aggregator_actor::stateful_pointer<aggregator_state> self, aggregator_init init) {
+  self->state.start(std::move(init));
+  self->attach_functor([env = self->state.env, meter = self->state.meter] {
+    env->metrics.live_merchants -= 1;
+    env->metrics.live_bytes -= static_cast<std::int64_t>(meter->bytes.exchange(0));
+  });
+  return {
+      [self](apply_atom, merchant_part& part) { self->state.apply(std::move(part)); },
+      [self](loaded_atom, const loaded_ptr& from) { self->state.loaded(from); },
+      [self](ids_atom, const loaded_ids_ptr& from) { self->state.ids_loaded(from); },
+      [self](saved_atom, bool good) { self->state.saved(good); },
+      [self](write_atom) { self->state.write(); },
+      [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
+      [self](save_atom) { self->state.save(); },
+      [self](run_atom, const inspection_ptr& what) { self->state.look(what); },
+      [self](sleep_atom) { self->state.sleep(); },
+      [self](stop_atom) { self->state.stop(); },
+  };
+}
+
+}  // namespace tally::actors

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <vector>
+
+#include "actors/node_env.hpp"
+#include "domain/logic_v1/apply.hpp"
+
+namespace tally::actors {
+
+/// What an aggregator is spawned with.
+struct aggregator_init {
+  node_env_ptr env;
+  lane_actor lane;
+  std::string merchant;
+  std::uint64_t hash = 0;
+  std::shared_ptr<slot_meter> meter;
+  std::vector<persistence::round_number> tail;  // rounds to read past the snapshot
+};
+
+/// Owns the state of one merchant. Everything that needs the disk is done by an I/O worker; what
+/// arrives meanwhile waits in `parts` and `later`, in order.
+struct aggregator_state {
+  static constexpr const char* name = "aggregator";
+  explicit aggregator_state(aggregator_actor::pointer me) : self{me} {}
+
+  void start(aggregator_init init);
+  void apply(merchant_part part);
+  void loaded(const loaded_ptr& from);
+  void ids_loaded(const loaded_ids_ptr& from);
+  void saved(bool good);
+  void write();
+  void ask(const query_job_ptr& job);
+  void look(const inspection_ptr& what);
+  void save();
+  void sleep();
+  void stop() { self->quit(); }
+
+  aggregator_actor::pointer self;
+  node_env_ptr env;
+  lane_actor lane;
+  persistence::state_owner owner;
+  std::shared_ptr<slot_meter> meter;
+  merchant_state state;
+  persistence::snapshot_result snapshot;
+
+ private:
+  void work();
+  void work_on_requests();
+  bool run_tail();
+  bool run_part(merchant_part& part);
+  logic_v1::effect apply_decoded(const round_item& item);
+  bool want_ids(const round_item* from, const round_item* to);
+  void fetch_ids();
+  void begin_save();
+  void rebuild(const inspection_ptr& what);
+  void hand_to_worker(const query_job_ptr& job);
+  void measure();
+  [[nodiscard]] bool dirty() const { return state.unsaved_events > 0; }
+  [[nodiscard]] bool blocked() const { return !ready_ || fetching_ || rebuilding_; }
+
+  std::vector<merchant_part> parts_;  // a vector and a position: a deque costs 600 bytes empty
+  std::size_t parts_next_ = 0;
+  std::vector<query_job_ptr> questions_;
+  std::vector<inspection_ptr> looks_;
+  loaded_ptr tail_;  // while its items are being applied
+  std::size_t tail_next_ = 0;
+  std::uint64_t received_ = 0;  // messages that the lane has sent
+  persistence::round_number last_round_ = 0, saved_round_ = 0;
+  std::uint32_t measure_in_ = 0;
+  std::int64_t ids_counted_ = 0;
+  std::vector<slice_range> ids_wanted_;
+  std::shared_ptr<persistence::state_store::batch> batch_;  // the snapshot on its way to disk
+  std::uint32_t write_failures_ = 0;
+  bool ready_ = false, fetching_ = false, saving_ = false, rebuilding_ = false;
+  bool save_wanted_ = false, sleep_wanted_ = false;
+};
+
+aggregator_actor::behavior_type aggregator(
+    aggregator_actor::stateful_pointer<aggregator_state> self, aggregator_init init);
+
+}  // namespace tally::actors

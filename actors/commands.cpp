@@ -1,0 +1,125 @@
+#include "actors/commands.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+
+#include "actors/command_parts.hpp"
+#include "domain/client_time.hpp"
+#include "persistence/registry.hpp"
+
+namespace tally::actors {
+namespace command_parts {
+
+status change(command_context& context, const std::string& merchant, std::string event,
+              std::vector<persistence::record> records) {
+  auto promise = std::make_shared<std::promise<status>>();
+  auto future = promise->get_future();
+  auto what = std::make_shared<registry_change>();
+  what->merchant = merchant;
+  what->event = std::move(event);
+  what->records = std::move(records);
+  what->then = [promise](status s) { promise->set_value(std::move(s)); };
+  caf::anon_send(context.lanes[lane_of(shard_of(merchant_hash(merchant)))], run_atom::value,
+                 registry_change_ptr{what});
+  if (future.wait_for(answer_timeout) != std::future_status::ready)
+    return failure{errc::unavailable, "no answer in time"};
+  return future.get();
+}
+
+status put_meta(command_context& context, const std::string& key, const std::string& value) {
+  const auto put = request<bool>(context, context.journal, meta_atom::value, key, value);
+  if (put.value_or(false)) return done{};
+  return failure{errc::unavailable, "the journal takes no changes now"};
+}
+
+void audit(command_context& context, const std::string& action, const json& details) {
+  static std::atomic<std::uint32_t> number{0};
+  const auto now_ms = to_ms(context.env->now());
+  auto key = std::to_string(now_ms) + "-" + std::to_string(number++);
+  const json entry{
+      {"at", format_rfc3339(context.env->now())}, {"action", action}, {"details", details}};
+  static_cast<void>(put_meta(context, "audit/" + key, entry.dump()));
+  spdlog::info("admin_action action={} details={}", action, details.dump());
+}
+
+json ledger_json(const ledger& l) {
+  return {{"accepted", l.accepted},
+          {"duplicate", l.duplicate},
+          {"late", l.late},
+          {"rejected", l.rejected},
+          {"filtered", l.filtered}};
+}
+
+}  // namespace command_parts
+
+using namespace command_parts;
+
+namespace {
+
+arguments parse_words(const std::vector<std::string>& words, std::size_t from) {
+  arguments a;
+  for (auto i = from; i < words.size(); ++i) {
+    if (words[i].starts_with("--") && i + 1 < words.size()) {
+      a.options[words[i].substr(2)] = words[i + 1];
+      ++i;
+    } else {
+      a.words.push_back(words[i]);
+    }
+  }
+  return a;
+}
+
+}  // namespace
+
+void inspect(const std::vector<lane_actor>& lanes, const inspection_ptr& what) {
+  caf::anon_send(lanes[lane_of(shard_of(merchant_hash(what->merchant)))], run_atom::value, what);
+}
+
+result<std::string> create_key(command_context& context, const std::string& scope,
+                               const std::string& merchant, const std::string& label) {
+  const auto text = persistence::make_key_text(scope, merchant.empty() ? "main" : merchant);
+  persistence::key_record k;
+  k.hash = persistence::hash_of_key(text);
+  k.scope = scope;
+  k.merchant = merchant;
+  k.label = label;
+  k.created_ms = to_ms(context.env->now());
+  const auto r = to_record(k);
+  const auto made =
+      merchant.empty() ? put_meta(context, r.key, r.value) : change(context, merchant, {}, {r});
+  if (!made) return made.error();
+  return text;
+}
+
+const std::vector<std::pair<std::string, std::string>>& command_help() {
+  static const auto all = [] {
+    std::vector<std::pair<std::string, std::string>> help;
+    for (const auto* list : {&merchant_commands(), &node_commands()})
+      for (const auto& c : *list) help.emplace_back(c.name, c.help);
+    return help;
+  }();
+  return all;
+}
+
+result<std::string> run_command(command_context& context, const std::vector<std::string>& words) {
+  if (words.empty()) return usage("help");
+  if (words[0] == "help") {
+    auto list = json::array();
+    for (const auto& [name, help] : command_help())
+      list.push_back({{"command", name}, {"help", help}});
+    return json{{"commands", list}}.dump();
+  }
+  for (const auto* list : {&merchant_commands(), &node_commands()})
+    for (const auto& c : *list) {
+      const auto space = c.name.find(' ');
+      if (space == std::string::npos) {
+        if (words[0] == c.name) return c.run(context, parse_words(words, 1));
+      } else if (words.size() > 1 && words[0] + ' ' + words[1] == c.name) {
+        return c.run(context, parse_words(words, 2));
+      }
+    }
+  return failure{errc::bad_request, "unknown command '" + words[0] + "'; try: help"};
+}
+
+}  // namespace tally::actors

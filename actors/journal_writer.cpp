@@ -1,0 +1,100 @@
+#include "actors/journal_writer.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+namespace tally::actors {
+
+void journal_writer_state::append(lane_round_ptr round, caf::strong_actor_ptr lane) {
+  queue.push_back({std::move(round), caf::actor_cast<lane_actor>(std::move(lane))});
+  if (flushing) return;
+  flushing = true;
+  self->send(self, flush_atom::value);  // after what is in the mailbox already
+}
+
+bool journal_writer_state::follows(const lane_round& round) const {
+  for (const auto& c : round.chunks)
+    if (c->header.base != ends[c->header.shard].next_offset) return false;
+  return true;
+}
+
+void journal_writer_state::answer(const waiting& w, errc code) {
+  self->send(w.lane, commit_atom::value, w.round, static_cast<std::uint8_t>(code));
+}
+
+void journal_writer_state::flush() {
+  flushing = false;
+  std::vector<persistence::chunk_ptr> chunks;
+  std::vector<persistence::record> records;
+  std::vector<waiting> good;
+  for (auto& w : std::exchange(queue, {})) {
+    // An earlier round of this lane was refused, so this one no longer continues the log.
+    if (!follows(*w.round)) {
+      answer(w, errc::unavailable);
+      continue;
+    }
+    for (const auto& c : w.round->chunks) {
+      chunks.push_back(c);
+      ends[c->header.shard].next_offset = c->header.base + c->header.count;
+    }
+    records.insert(records.end(), w.round->records.begin(), w.round->records.end());
+    good.push_back(std::move(w));
+  }
+  if (good.empty()) return;
+  const auto began = std::chrono::steady_clock::now();
+  const auto number = env->journal->append(chunks, records);
+  if (!number) {
+    for (const auto& c : chunks) ends[c->header.shard].next_offset -= c->header.count;
+    const bool full = number.error().code == errc::disk_full;
+    if (full && !env->disk_full.exchange(true))
+      spdlog::warn("journal_refuses reason={}", number.error().text());
+    if (!full && !env->is_broken) {
+      env->broken = number.error().text();
+      env->is_broken = true;
+      spdlog::error("journal_broken reason={}", env->broken);
+      env->on_broken(env->broken);
+    }
+    for (const auto& w : good) answer(w, number.error().code);
+    return;
+  }
+  if (env->disk_full.exchange(false)) spdlog::info("journal_accepts again=true");
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
+                      std::chrono::steady_clock::now() - began)
+                      .count();
+  env->metrics.fsync.add(static_cast<std::uint64_t>(us));
+  env->metrics.rounds += 1;
+  env->metrics.chunks += chunks.size();
+  std::uint64_t bytes = 0;
+  for (const auto& c : chunks) bytes += c->payload.size();
+  env->metrics.log_bytes_written += bytes;
+  env->log_bytes_now += bytes;
+  for (const auto& w : good) {
+    w.round->number = *number;
+    self->send(w.lane, commit_atom::value, w.round, std::uint8_t{0});
+  }
+  env->last_round = *number;  // after the lanes were told: the keeper relies on it
+}
+
+bool journal_writer_state::put_meta(const std::string& key, const std::string& value) {
+  const auto put = env->journal->put_meta({{key, value}});
+  if (!put) spdlog::error("meta_not_written key={} reason={}", key, put.error().text());
+  return put.ok();
+}
+
+journal_actor::behavior_type journal_writer(
+    journal_actor::stateful_pointer<journal_writer_state> self, node_env_ptr env) {
+  self->state.ends = env->journal->ends();
+  self->state.env = std::move(env);
+  return {
+      [self](append_atom, lane_round_ptr& round, caf::strong_actor_ptr& lane) {
+        self->state.append(std::move(round), std::move(lane));
+      },
+      [self](flush_atom) { self->state.flush(); },
+      [self](meta_atom, const std::string& key, const std::string& value) {
+        return self->state.put_meta(key, value);
+      },
+  };
+}
+
+}  // namespace tally::actors

@@ -1,0 +1,465 @@
+#include "actors/lane.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "actors/aggregator.hpp"
+#include "domain/bytes.hpp"
+#include "persistence/event_codec.hpp"
+
+namespace tally::actors {
+namespace {
+
+constexpr std::chrono::milliseconds tick_every{1'000};
+constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
+constexpr std::size_t passivate_per_tick = 5'000;
+constexpr std::size_t parked_questions_max = 1'000;
+
+std::size_t index_of(std::uint16_t shard) {
+  return shard / lane_count;
+}
+
+}  // namespace
+
+void lane_state::start(lane_init init) {
+  env = std::move(init.env);
+  number = init.number;
+  journal = std::move(init.journal);
+  tail_ = std::move(init.tail);
+  tail_first_ = init.tail_first;
+  for (std::size_t i = 0; i < logs_.size(); ++i) {
+    auto end = env->journal->ends()[i * lane_count + number];
+    end.epoch += 1;  // a start is a new leadership
+    logs_[i] = {end, end};
+    dispatched_[i] = end.next_offset - 1;
+  }
+  self->delayed_send(self, tick_every, tick_atom::value);
+}
+
+merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash) {
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto found = by_name_.find(merchant); found != by_name_.end()) {
+    slots_.splice(slots_.end(), slots_, found->second);
+    found->second->used = now;
+    return *found->second;
+  }
+  auto& slot = slots_.emplace_back();
+  slot.merchant = merchant;
+  slot.hash = hash;
+  slot.used = slot.refilled = now;
+  slot.tokens = env->options.write_events_per_s;
+  by_name_.emplace(slot.merchant, std::prev(slots_.end()));
+  return slot;
+}
+
+void lane_state::wake(merchant_slot& slot) {
+  if (slot.aggregator) return;
+  aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}};
+  if (const auto found = tail_.find(slot.hash); found != tail_.end()) {
+    set_dirty(slot, found->second.front());
+    slot.last_sent_round = found->second.back();
+    init.tail = std::move(found->second);
+    tail_.erase(found);
+  }
+  slot.aggregator = self->spawn(aggregator, std::move(init));
+}
+
+// Decided before anything is stored: an event over a limit leaves no trace.
+bool lane_state::admit(merchant_slot& slot, submission::entry& e) {
+  const auto& options = env->options;
+  if (env->draining || env->disk_full || env->is_broken ||
+      slot.meter->queued + e.size > options.merchant_queue_bytes_max) {
+    e.what = outcome::unavailable;
+    return false;
+  }
+  if (options.write_events_per_s == 0) return true;
+  const double rate = options.write_events_per_s;
+  const std::chrono::duration<double> passed = slot.used - slot.refilled;
+  slot.refilled = slot.used;
+  slot.tokens = std::min(rate * 2, slot.tokens + passed.count() * rate);
+  if (slot.tokens < 1) {
+    e.what = outcome::over_quota;
+    e.retry_after_ms = static_cast<std::uint32_t>((1 - slot.tokens) / rate * 1'000) + 1;
+    return false;
+  }
+  slot.tokens -= 1;
+  return true;
+}
+
+void lane_state::submit(const lane_part_ptr& part) {
+  auto& events = *part->events;
+  std::uint32_t refused = 0;
+  std::uint64_t refused_bytes = 0;
+  merchant_slot* slot = nullptr;
+  for (const auto position : part->positions) {
+    auto& e = events.events[position];
+    const auto bytes = events.bytes_of(e);
+    const auto merchant = persistence::peek_merchant(bytes);
+    if (slot == nullptr || slot->merchant != merchant) slot = &slot_of(merchant, e.merchant);
+    if (!admit(*slot, e)) {
+      (e.what == outcome::over_quota ? env->metrics.events_over_quota
+                                     : env->metrics.events_unavailable) += 1;
+      ++refused;
+      refused_bytes += e.size;
+      continue;
+    }
+    slot->meter->queued += e.size;
+    round_item item;
+    item.hash = e.merchant;
+    item.from = &events;
+    item.position = position;
+    gather(bytes, item);
+  }
+  env->metrics.queue_bytes -= static_cast<std::int64_t>(refused_bytes);
+  if (refused < part->positions.size()) gathering_.round->submissions.push_back(part->events);
+  events.settle(refused);
+  schedule_flush();
+}
+
+void lane_state::gather(std::string_view bytes, const round_item& item) {
+  if (!gathering_.round) gathering_.round = std::make_shared<lane_round>();
+  const auto shard = shard_of(item.hash);
+  auto& payload = gathering_.payloads[shard];
+  byte_writer out{payload};
+  out.text(bytes);
+  auto& items = gathering_.items[shard];
+  items.push_back(item);
+  // Positions for now: the payload may still move.
+  items.back().offset = payload.size() - bytes.size();
+  items.back().bytes = {nullptr, bytes.size()};
+  gathering_.round->bytes += bytes.size();
+}
+
+void lane_state::schedule_flush() {
+  if (!gathering_.round || flush_scheduled_ || resetting_) return;
+  if (in_flight_ >= env->options.chunks_in_flight_max) return;
+  flush_scheduled_ = true;
+  self->send(self, flush_atom::value);
+}
+
+void lane_state::flush() {
+  flush_scheduled_ = false;
+  if (!gathering_.round || resetting_ || in_flight_ >= env->options.chunks_in_flight_max) return;
+  auto round = close_round();
+  ++in_flight_;
+  self->send(journal, append_atom::value, std::move(round),
+             caf::actor_cast<caf::strong_actor_ptr>(self));
+}
+
+lane_round_ptr lane_state::close_round() {
+  auto round = std::exchange(gathering_.round, nullptr);
+  const auto now_ms = to_ms(env->now());
+  for (auto& [shard, payload] : gathering_.payloads) {
+    auto& end = logs_[index_of(shard)].given;
+    auto& items = gathering_.items[shard];
+    auto c = std::make_shared<persistence::chunk>();
+    c->header.shard = shard;
+    c->header.epoch = end.epoch;
+    c->header.base = end.next_offset;
+    c->header.count = static_cast<std::uint32_t>(items.size());
+    end.stamped_at_ms = std::max(end.stamped_at_ms, now_ms);
+    c->header.stamped_at = time_from_ms(end.stamped_at_ms);
+    c->payload = std::move(payload);
+    persistence::seal(*c, end.chain);
+    for (auto& item : items) {
+      item.bytes = std::string_view{c->payload}.substr(item.offset, item.bytes.size());
+      item.merchant = persistence::peek_merchant(item.bytes);
+      item.offset = end.next_offset++;
+      item.stamped_at = c->header.stamped_at;
+      if (item.from != nullptr) item.from->events[item.position].offset = item.offset;
+      round->items.push_back(item);
+    }
+    end.chain = c->header.chain;
+    round->chunks.push_back(std::move(c));
+  }
+  gathering_.payloads.clear();
+  gathering_.items.clear();
+  return round;
+}
+
+void lane_state::committed(const lane_round_ptr& round, errc code) {
+  --in_flight_;
+  if (code != errc{0}) {
+    // What is in flight behind it does not continue the log either; start over from the disk's
+    // end once all of it has come back.
+    resetting_ = true;
+    refuse(round, code);
+  } else {
+    for (const auto& c : round->chunks) {
+      auto& end = logs_[index_of(c->header.shard)].durable;
+      end.next_offset = c->header.base + c->header.count;
+      end.chain = c->header.chain;
+      end.epoch = c->header.epoch;
+      end.stamped_at_ms = to_ms(c->header.stamped_at);
+    }
+    for (const auto& then : round->waiting) then(done{});
+    dispatch(round);
+  }
+  if (resetting_ && in_flight_ == 0) {
+    for (auto& log : logs_) log.given = log.durable;
+    resetting_ = false;
+  }
+  schedule_flush();
+  check_drained();
+}
+
+void lane_state::refuse(const lane_round_ptr& round, errc code) {
+  for (const auto& then : round->waiting) then(failure{code, "the journal refused the change"});
+  for (const auto& item : round->items) {
+    if (item.from == nullptr) continue;
+    auto& slot = slot_of(item.merchant, item.hash);
+    slot.meter->queued -= item.bytes.size();
+    env->metrics.queue_bytes -= static_cast<std::int64_t>(item.bytes.size());
+    env->metrics.events_unavailable += 1;
+    item.from->events[item.position].what = outcome::unavailable;
+    item.from->settle(1);
+  }
+}
+
+void lane_state::dispatch(const lane_round_ptr& round) {
+  auto& items = round->items;
+  // Events of one merchant side by side, in the order of their offsets.
+  std::stable_sort(items.begin(), items.end(), [](const round_item& a, const round_item& b) {
+    return a.hash != b.hash ? a.hash < b.hash : a.merchant < b.merchant;
+  });
+  for (std::uint32_t begin = 0; begin < items.size();) {
+    auto end = begin + 1;
+    while (end < items.size() && items[end].hash == items[begin].hash &&
+           items[end].merchant == items[begin].merchant)
+      ++end;
+    send_part(round, begin, end);
+    begin = end;
+  }
+  for (const auto& c : round->chunks)
+    dispatched_[index_of(c->header.shard)] = c->header.base + c->header.count - 1;
+  if (!parked_.empty()) release_questions();
+}
+
+void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end) {
+  auto& slot = slot_of(round->items[begin].merchant, round->items[begin].hash);
+  wake(slot);
+  if (slot.dirty_since == 0) set_dirty(slot, round->number);
+  slot.last_sent_round = round->number;
+  ++slot.sent;
+  self->send(slot.aggregator, apply_atom::value, merchant_part{round, begin, end});
+}
+
+bool lane_state::question_ready(const query_job& job) const {
+  return std::all_of(job.after.begin(), job.after.end(), [&](const ack_position& p) {
+    return p.shard != shard_of(merchant_hash(job.asked.merchant)) ||
+           dispatched_[index_of(p.shard)] >= p.offset;
+  });
+}
+
+void lane_state::ask(const query_job_ptr& job) {
+  if (!question_ready(*job)) {
+    if (parked_.size() >= parked_questions_max) {
+      job->then(failure{errc::unavailable, "too many questions wait for their events"});
+      return;
+    }
+    parked_.push_back(job);
+    return;
+  }
+  const auto hash = merchant_hash(job->asked.merchant);
+  auto& slot = slot_of(job->asked.merchant, hash);
+  // Everything handed out before is in the answer; with nothing on its way that is all until now.
+  const auto& log = logs_[index_of(shard_of(hash))];
+  const bool nothing_on_its_way = log.given.next_offset == log.durable.next_offset &&
+                                  gathering_.payloads.count(shard_of(hash)) == 0;
+  job->as_of = nothing_on_its_way ? env->now() : time_from_ms(log.durable.stamped_at_ms);
+  wake(slot);
+  ++slot.sent;
+  self->send(slot.aggregator, ask_atom::value, job);
+}
+
+void lane_state::release_questions() {
+  for (const auto& job : std::exchange(parked_, {})) {
+    if (std::chrono::steady_clock::now() > job->deadline) {
+      job->then(failure{errc::unavailable, "the events to wait for are not visible yet"});
+    } else {
+      ask(job);
+    }
+  }
+}
+
+void lane_state::look(const inspection_ptr& what) {
+  auto& slot = slot_of(what->merchant, merchant_hash(what->merchant));
+  wake(slot);
+  ++slot.sent;
+  self->send(slot.aggregator, run_atom::value, what);
+}
+
+void lane_state::change(const registry_change_ptr& what) {
+  if (env->draining || env->disk_full || env->is_broken) {
+    what->then(failure{errc::unavailable, "the node takes no changes now"});
+    return;
+  }
+  if (!gathering_.round) gathering_.round = std::make_shared<lane_round>();
+  auto& records = gathering_.round->records;
+  records.insert(records.end(), what->records.begin(), what->records.end());
+  gathering_.round->waiting.push_back(what->then);
+  if (!what->event.empty()) {
+    round_item item;
+    item.hash = merchant_hash(what->merchant);
+    gather(what->event, item);
+  }
+  schedule_flush();
+}
+
+void lane_state::set_dirty(merchant_slot& slot, persistence::round_number since) {
+  if (slot.dirty_since != 0) dirty_.erase({slot.dirty_since, &slot});
+  slot.dirty_since = since;
+  if (since != 0) dirty_.insert({since, &slot});
+}
+
+void lane_state::saved(const std::string& merchant, persistence::round_number round) {
+  const auto found = by_name_.find(merchant);
+  if (found == by_name_.end()) return;
+  auto& slot = *found->second;
+  set_dirty(slot, slot.last_sent_round > round ? round + 1 : 0);
+  check_drained();
+}
+
+void lane_state::put_to_sleep(merchant_slot& slot) {
+  slot.sleeping = true;
+  self->send(slot.aggregator, sleep_atom::value);
+}
+
+void lane_state::asleep(const std::string& merchant, std::uint64_t received) {
+  const auto found = by_name_.find(merchant);
+  if (found == by_name_.end()) return;
+  auto& slot = *found->second;
+  slot.sleeping = false;
+  if (slot.sent != received) return;  // more came meanwhile: it stays awake
+  self->send(slot.aggregator, stop_atom::value);
+  env->metrics.passivations += 1;
+  set_dirty(slot, 0);
+  const auto at = found->second;
+  by_name_.erase(found);
+  slots_.erase(at);
+  check_drained();
+}
+
+void lane_state::catch_up() {
+  // Merchants with events that a crash left unsaved are brought up to date in the background, so
+  // that the next start has less to read.
+  for (std::size_t i = 0; i < catch_up_per_tick && !tail_.empty(); ++i) {
+    const auto& [hash, rounds] = *tail_.begin();
+    std::string merchant;
+    const auto bytes = env->journal->read_round(rounds.front());
+    if (!bytes) return;
+    const auto entries = persistence::decode_round(*bytes);
+    if (!entries) return;
+    for (const auto& entry : *entries) {
+      if (entry.header.shard != shard_of(hash)) continue;
+      persistence::for_each_event(entry.payload, entry.header.count,
+                                  [&, h = hash](std::uint32_t, std::string_view e) {
+                                    const auto found = persistence::peek_merchant(e);
+                                    if (merchant.empty() && merchant_hash(found) == h)
+                                      merchant = found;
+                                  });
+    }
+    if (merchant.empty()) {
+      tail_.erase(tail_.begin());
+    } else {
+      wake(slot_of(merchant, hash));
+    }
+  }
+}
+
+void lane_state::tick() {
+  self->delayed_send(self, tick_every, tick_atom::value);
+  if (!parked_.empty()) release_questions();
+  if (!tail_.empty() && !env->draining) catch_up();
+  const auto now = std::chrono::steady_clock::now();
+  std::uint64_t bytes = 0;
+  for (const auto& slot : slots_) bytes += slot.meter->bytes.load(std::memory_order_relaxed);
+  const auto budget = env->options.state_memory_max / lane_count;
+  std::size_t asked = 0;
+  for (auto i = slots_.begin(); i != slots_.end() && asked < passivate_per_tick;) {
+    auto& slot = *i++;
+    const bool idle = now - slot.used >= env->options.passivate_after;
+    if (!idle && bytes <= budget) break;
+    if (!slot.aggregator) {
+      if (slot.meter->queued != 0) continue;
+      by_name_.erase(slot.merchant);
+      slots_.erase(std::prev(i));
+      continue;
+    }
+    if (slot.sleeping) continue;
+    bytes -= std::min(bytes, slot.meter->bytes.load(std::memory_order_relaxed));
+    put_to_sleep(slot);
+    ++asked;
+  }
+}
+
+void lane_state::passivate(const std::string& merchant) {
+  const auto found = by_name_.find(merchant);
+  if (found != by_name_.end() && found->second->aggregator && !found->second->sleeping)
+    put_to_sleep(*found->second);
+}
+
+void lane_state::save_older(persistence::round_number round) {
+  for (const auto& [since, slot] : dirty_) {
+    if (since >= round) break;
+    self->send(slot->aggregator, save_atom::value);
+  }
+}
+
+std::uint64_t lane_state::oldest_dirty() const {
+  std::uint64_t oldest = dirty_.empty() ? 0 : dirty_.begin()->first;
+  if (!tail_.empty() && (oldest == 0 || tail_first_ < oldest)) oldest = tail_first_;
+  return oldest;
+}
+
+caf::result<std::uint64_t, std::uint64_t> lane_state::live() const {
+  std::uint64_t count = 0, bytes = 0;
+  for (const auto& slot : slots_) {
+    count += slot.aggregator ? 1 : 0;
+    bytes += slot.meter->bytes.load();
+  }
+  return {count, bytes};
+}
+
+caf::result<bool> lane_state::drain() {
+  auto promise = self->make_response_promise<bool>();
+  draining_.push_back(promise);
+  for (const auto& [since, slot] : dirty_) self->send(slot->aggregator, save_atom::value);
+  check_drained();
+  return promise;
+}
+
+// What a crash left unsaved and nobody has touched since stays in the journal's tail.
+void lane_state::check_drained() {
+  if (draining_.empty() || in_flight_ != 0 || gathering_.round || !dirty_.empty()) return;
+  for (auto& promise : std::exchange(draining_, {})) promise.deliver(true);
+}
+
+lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, lane_init init) {
+  self->state.start(std::move(init));
+  return {
+      [self](submit_atom, const lane_part_ptr& part) { self->state.submit(part); },
+      [self](flush_atom) { self->state.flush(); },
+      [self](commit_atom, const lane_round_ptr& round, std::uint8_t code) {
+        self->state.committed(round, static_cast<errc>(code));
+      },
+      [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
+      [self](run_atom, const inspection_ptr& what) { self->state.look(what); },
+      [self](run_atom, const registry_change_ptr& what) { self->state.change(what); },
+      [self](saved_atom, const std::string& merchant, std::uint64_t round) {
+        self->state.saved(merchant, round);
+      },
+      [self](asleep_atom, const std::string& merchant, std::uint64_t received) {
+        self->state.asleep(merchant, received);
+      },
+      [self](tick_atom) { self->state.tick(); },
+      [self](sleep_atom, const std::string& merchant) { self->state.passivate(merchant); },
+      [self](save_atom, std::uint64_t round) { self->state.save_older(round); },
+      [self](oldest_atom) { return self->state.oldest_dirty(); },
+      [self](status_atom) { return self->state.live(); },
+      [self](drain_atom) { return self->state.drain(); },
+  };
+}
+
+}  // namespace tally::actors

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/node_env.hpp"
+
+namespace tally::actors {
+
+/// What a lane is spawned with.
+struct lane_init {
+  node_env_ptr env;
+  std::uint32_t number = 0;
+  journal_actor journal;
+  tail_index tail;
+  persistence::round_number tail_first = 0;  // the oldest round in `tail`
+};
+
+/// A merchant that is awake, or was written to a moment ago.
+struct merchant_slot {
+  std::string merchant;
+  std::uint64_t hash = 0;
+  aggregator_actor aggregator;
+  std::shared_ptr<slot_meter> meter = std::make_shared<slot_meter>();
+  std::uint64_t sent = 0;                     // messages to the aggregator
+  persistence::round_number dirty_since = 0;  // 0: everything sent is in a snapshot
+  persistence::round_number last_sent_round = 0;
+  bool sleeping = false;
+  std::chrono::steady_clock::time_point used{};
+  // token bucket for write_events_per_s
+  double tokens = 0;
+  std::chrono::steady_clock::time_point refilled{};
+};
+
+/// Leads the shards whose number is `number` modulo lane_count.
+struct lane_state {
+  static constexpr const char* name = "lane";
+  explicit lane_state(lane_actor::pointer me) : self{me} {}
+
+  void start(lane_init init);
+  void submit(const lane_part_ptr& part);
+  void flush();
+  void committed(const lane_round_ptr& round, errc code);
+  void ask(const query_job_ptr& job);
+  void look(const inspection_ptr& what);
+  void change(const registry_change_ptr& what);
+  void saved(const std::string& merchant, persistence::round_number round);
+  void asleep(const std::string& merchant, std::uint64_t received);
+  void tick();
+  void passivate(const std::string& merchant);
+  void save_older(persistence::round_number round);
+  [[nodiscard]] std::uint64_t oldest_dirty() const;
+  caf::result<std::uint64_t, std::uint64_t> live() const;
+  caf::result<bool> drain();
+
+  lane_actor::pointer self;
+  node_env_ptr env;
+  std::uint32_t number = 0;
+  journal_actor journal;
+
+ private:
+  /// A shard's end of the log as this lane has given it out, and as it is on disk.
+  struct shard_log {
+    persistence::shard_end given, durable;
+  };
+  /// Events gathered for the next round, by shard.
+  struct gathering {
+    std::map<std::uint16_t, std::string> payloads;
+    std::map<std::uint16_t, std::uint32_t> counts;
+    std::map<std::uint16_t, std::vector<round_item>> items;
+    lane_round_ptr round;
+  };
+  using lru = std::list<merchant_slot>;
+
+  merchant_slot& slot_of(std::string_view merchant, std::uint64_t hash);
+  void wake(merchant_slot& slot);
+  bool admit(merchant_slot& slot, submission::entry& e);
+  void gather(std::string_view bytes, const round_item& item);
+  void schedule_flush();
+  lane_round_ptr close_round();
+  void refuse(const lane_round_ptr& round, errc code);
+  void dispatch(const lane_round_ptr& round);
+  void send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end);
+  void release_questions();
+  bool question_ready(const query_job& job) const;
+  void set_dirty(merchant_slot& slot, persistence::round_number since);
+  void put_to_sleep(merchant_slot& slot);
+  void catch_up();
+  void check_drained();
+
+  std::array<shard_log, shard_count / lane_count> logs_{};
+  gathering gathering_;
+  std::uint32_t in_flight_ = 0;
+  bool flush_scheduled_ = false, resetting_ = false, drained_told_ = false;
+  lru slots_;  // least recently used first
+  std::unordered_map<std::string_view, lru::iterator> by_name_;
+  std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
+  tail_index tail_;
+  persistence::round_number tail_first_ = 0;
+  std::array<std::uint64_t, shard_count / lane_count> dispatched_{};  // offsets handed out
+  std::vector<query_job_ptr> parked_;
+  std::vector<caf::typed_response_promise<bool>> draining_;
+};
+
+lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, lane_init init);
+
+}  // namespace tally::actors

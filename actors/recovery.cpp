@@ -1,0 +1,120 @@
+#include "actors/recovery.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+
+#include "actors/keeper.hpp"
+#include "domain/shard.hpp"
+#include "persistence/event_codec.hpp"
+#include "persistence/registry.hpp"
+
+namespace tally::actors {
+namespace {
+
+status open_databases(node_env& env) {
+  std::error_code ignored;
+  std::filesystem::create_directories(env.options.data_dir, ignored);
+  persistence::journal_options log;
+  log.path = env.options.data_dir + "/journal";
+  log.segment_bytes = env.options.segment_bytes;
+  log.reserve_bytes = env.options.reserve_bytes;
+  auto journal = persistence::journal::open(log);
+  if (!journal) return journal.error();
+  env.journal = std::move(*journal);
+  persistence::state_options state;
+  state.path = env.options.data_dir + "/state";
+  state.cache_bytes = env.options.block_cache_bytes;
+  auto store = persistence::state_store::open(state);
+  if (!store) return store.error();
+  env.state = std::move(*store);
+  return done{};
+}
+
+/// A setting that is fixed when the directory is made: replays must not depend on today's file.
+result<std::string> fixed(persistence::journal& log, const std::string& key,
+                          const std::string& first_value) {
+  auto found = log.get_meta(key);
+  if (found || found.error().code != errc::not_found) return found;
+  if (auto put = log.put_meta({{key, first_value}}); !put) return put.error();
+  return first_value;
+}
+
+/// Follows every shard's offsets and chain through the rounds of the tail.
+class tail_checker {
+ public:
+  bool follows(const persistence::chunk_header& h) {
+    auto& seen = seen_[h.shard];
+    const bool good = seen.next_offset == 0 || (h.base == seen.next_offset &&
+                                                h.chain == persistence::next_chain(seen.chain, h));
+    seen = {h.base + h.count, h.chain};
+    return good;
+  }
+
+ private:
+  struct position {
+    std::uint64_t next_offset = 0, chain = 0;
+  };
+  std::vector<position> seen_ = std::vector<position>(shard_count);
+};
+
+void note(std::vector<tail_index>& tails, persistence::round_number round,
+          const persistence::round_entry& entry) {
+  auto& tail = tails[lane_of(entry.header.shard)];
+  persistence::for_each_event(entry.payload, entry.header.count,
+                              [&](std::uint32_t, std::string_view bytes) {
+                                const auto hash = merchant_hash(persistence::peek_merchant(bytes));
+                                auto& rounds = tail[hash];
+                                if (rounds.empty() || rounds.back() != round)
+                                  rounds.push_back(round);
+                              });
+}
+
+}  // namespace
+
+result<opened_node> open_node(node_env& env) {
+  if (auto opened = open_databases(env); !opened) return opened.error();
+  auto& log = *env.journal;
+  const auto zone = fixed(log, "settings/zone", env.options.default_zone);
+  const auto currency = fixed(log, "settings/currency", env.options.default_currency);
+  const auto secret = fixed(log, "token_secret", persistence::random_secret());
+  for (const auto* value : {&zone, &currency, &secret})
+    if (!*value) return value->error();
+  env.options.default_zone = *zone;
+  env.options.default_currency = *currency;
+
+  opened_node node;
+  node.token_secret = *secret;
+  node.tails.resize(lane_count);
+  const auto mark = log.get_meta(tail_first_key);
+  node.tail_first = std::max<persistence::round_number>(
+      log.first_round(), mark ? std::strtoull(mark->c_str(), nullptr, 10) : 1);
+  const auto last = log.last_round();
+  env.last_round = last;
+  env.log_bytes_now = log.log_bytes();
+  tail_checker checker;
+  failure broken;
+  if (node.tail_first <= last) {
+    const auto scanned = log.scan(node.tail_first, last, [&](auto round, const auto& entries) {
+      for (const auto& entry : entries) {
+        if (!checker.follows(entry.header)) {
+          broken = {errc::corrupt_record, "shard " + std::to_string(entry.header.shard) +
+                                              " does not continue its log in round " +
+                                              std::to_string(round)};
+          return false;
+        }
+        note(node.tails, round, entry);
+      }
+      return true;
+    });
+    if (!scanned) return scanned.error();
+    if (!broken.detail.empty()) return broken;
+  }
+  std::size_t merchants = 0;
+  for (const auto& tail : node.tails) merchants += tail.size();
+  spdlog::info("journal_opened rounds={} tail_from={} merchants_behind={}", last, node.tail_first,
+               merchants);
+  return node;
+}
+
+}  // namespace tally::actors

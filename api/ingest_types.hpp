@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "domain/time.hpp"
+
+namespace tally::api {
+
+/// What a body and an event may hold. Bytes are those of the request, after decompression.
+struct ingest_limits {
+  std::size_t event_bytes_max = 256 * 1024;
+  std::uint32_t events_max = 10'000;
+  std::uint32_t segment_events_max = 2'500;
+  std::uint32_t props_max = 64;  // keys of props
+  std::uint32_t depth_max = 8;   // levels of arrays and objects in one field
+  std::chrono::milliseconds ahead_max = std::chrono::hours{1};
+  std::size_t id_bytes_max = 100;      // longer: bad_id
+  std::size_t name_bytes_max = 200;    // longer: bad_name
+  std::size_t text_bytes_max = 500;    // visitor, user, session, texts of an order: too_long
+  std::size_t url_bytes_max = 2'000;   // longer: too_long
+  std::size_t hint_bytes_max = 2'000;  // referrer, title, language and the like are cut to this
+  std::size_t key_bytes_max = 200;     // name of a prop or unknown field: bad_props
+  std::size_t raw_bytes_max = 4'096;   // of a refused event's text
+};
+
+/// Who sends, and when: all that the parser knows beside the body. Texts are not owned.
+struct ingest_context {
+  std::string_view merchant;  // of a write key; empty for a platform key
+  bool platform = false;      // each event names its merchant, and is believed
+  event_time now{};
+  std::string_view address_network;  // class of the client's address
+  std::string_view agent;            // User-Agent header
+  std::string_view idempotency_key;  // header, or empty
+  ingest_limits limits;
+};
+
+struct rejected_event {
+  std::uint32_t index = 0;  // in the body, from 0
+  std::string code, detail;
+  std::string merchant;  // empty where unknown
+  std::string raw;       // begin of what was sent
+};
+
+struct parsed_event {
+  std::uint32_t begin = 0, size = 0;  // in parsed_batch::bytes
+  std::uint64_t merchant_hash = 0;
+  std::uint32_t index = 0;  // in the body, from 0
+};
+
+/// What a body holds: every event of it is either encoded or rejected.
+struct parsed_batch {
+  std::string bytes;  // persistence::encode_event, one after another
+  std::vector<parsed_event> events;
+  std::vector<rejected_event> rejected;
+  std::uint32_t count = 0;  // events and rejected ones
+};
+
+/// A body of which nothing can be used.
+struct unreadable_body {
+  int status = 400;  // 400 or 413
+  std::string code, detail;
+};
+
+using ingest_result = std::variant<parsed_batch, unreadable_body>;
+
+}  // namespace tally::api

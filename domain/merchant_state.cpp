@@ -1,0 +1,54 @@
+#include "domain/merchant_state.hpp"
+
+#include <chrono>
+
+namespace tally {
+
+std::uint16_t text_numbers::number(std::string_view text, std::size_t limit) {
+  if (last_ < texts_.size() && texts_[last_] == text) return last_;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    if (texts_[i] != text) continue;
+    last_ = static_cast<std::uint16_t>(i);
+    return last_;
+  }
+  if (texts_.size() >= limit) return none;
+  texts_.emplace_back(text);
+  last_ = static_cast<std::uint16_t>(texts_.size() - 1);
+  return last_;
+}
+
+std::size_t text_numbers::heap_bytes() const {
+  std::size_t bytes = texts_.capacity() * sizeof(std::string);
+  for (const auto& t : texts_)
+    if (t.capacity() > 15) bytes += t.capacity() + 1;
+  return bytes;
+}
+
+std::size_t delta_rows::heap_bytes() const {
+  auto bytes =
+      traffic.heap_bytes() + commerce.heap_bytes() + names.heap_bytes() + operations.heap_bytes();
+  for (const auto& e : traffic.entries()) bytes += e.row.visitors.heap_bytes();
+  for (const auto& e : commerce.entries()) bytes += e.row.customers.heap_bytes();
+  for (const auto& e : names.entries()) bytes += e.row.visitors.heap_bytes();
+  for (const auto& e : operations.entries()) bytes += e.row.lag.heap_bytes();
+  return bytes;
+}
+
+void merchant_state::set_reporting(const zone& z, std::string_view currency_code) {
+  reporting_zone = &z;
+  currency = currency_code;
+  finder = bucket_finder{z};
+}
+
+bucket_time merchant_state::minute_horizon() const {
+  return std::chrono::floor<std::chrono::seconds>(time_from_ms(newest_ms)) - minute_rows_kept;
+}
+
+std::size_t merchant_state::heap_bytes() const {
+  std::size_t bytes = names.heap_bytes() + currencies.heap_bytes() + visits.heap_bytes() +
+                      ids.heap_bytes() + deltas.heap_bytes();
+  for (const auto& r : rejects) bytes += sizeof r + r.bytes.capacity();
+  return bytes;
+}
+
+}  // namespace tally

@@ -1,0 +1,358 @@
+#include "persistence/journal.hpp"
+
+#include <rocksdb/utilities/checkpoint.h>
+
+#include <algorithm>
+
+#include "domain/bytes.hpp"
+#include "domain/ensure.hpp"
+#include "persistence/journal_impl.hpp"
+
+namespace tally::persistence {
+
+namespace {
+
+constexpr std::uint64_t ends_rounds_max = 4'096;
+constexpr std::uint64_t ends_bytes_max = 32ull << 20;
+constexpr std::chrono::milliseconds space_interval{100};
+constexpr std::uint64_t space_bytes_max = 16ull << 20;
+constexpr std::size_t scan_readahead_bytes = 1 << 20;
+
+std::string number_bytes(std::uint64_t n) {
+  std::string out;
+  byte_writer{out}.u64be(n);
+  return out;
+}
+
+}  // namespace
+
+std::string journal::impl::place(const log_segment& s, round_number round) const {
+  return segment_name(s.number) + " round " + std::to_string(round) + ": ";
+}
+
+std::vector<log_segment> journal::impl::all_segments() const {
+  const std::shared_lock hold{segments_mutex};
+  return segments;
+}
+
+/// The segment that holds the round, and all after it.
+std::vector<log_segment> journal::impl::segments_from(round_number round) const {
+  const std::shared_lock hold{segments_mutex};
+  auto at = std::upper_bound(segments.begin(), segments.end(), round,
+                             [](round_number r, const log_segment& s) { return r < s.first; });
+  if (at != segments.begin()) --at;
+  return {at, segments.end()};
+}
+
+std::string journal::impl::broken() const {
+  {
+    const std::scoped_lock hold{broken_mutex};
+    if (!first_failure.empty()) return first_failure;
+  }
+  return watch->first_error();
+}
+
+failure journal::impl::fail(failure why) {
+  const std::scoped_lock hold{broken_mutex};
+  if (first_failure.empty()) first_failure = why.text();
+  // disk_full promises that nothing was half done, which nobody knows of a write that failed.
+  if (why.code == errc::disk_full) why.code = errc::io_error;
+  return why;
+}
+
+status journal::impl::writable() {
+  ensure(!options.read_only && !closed, "write to a journal that is closed or read only");
+  if (auto why = broken(); !why.empty())
+    return failure{errc::io_error, "the journal stopped after: " + why};
+  return check_space();
+}
+
+status journal::impl::check_space() {
+  if (watch->no_space()) return failure{errc::disk_full, options.path + ": no space for tables"};
+  const auto now = std::chrono::steady_clock::now();
+  if (space_enough && now - space_checked < space_interval && bytes_since_check < space_bytes_max)
+    return done{};
+  std::uint64_t free = 0;
+  if (auto s = env->GetFreeSpace(options.path, &free); !s.ok())
+    return fail(rocks::to_failure(s, options.path));
+  space_checked = now;
+  bytes_since_check = 0;
+  space_enough = free >= options.reserve_bytes;
+  if (space_enough) return done{};
+  return failure{errc::disk_full, options.path + ": " + std::to_string(free) + " bytes free, " +
+                                      std::to_string(options.reserve_bytes) + " needed"};
+}
+
+status journal::impl::roll_segment() {
+  const auto& old = segments.back();
+  const auto number = old.number + 1;
+  rocksdb::ColumnFamilyHandle* family = nullptr;
+  auto s = db->CreateColumnFamily(log_options(), segment_name(number), &family);
+  if (!s.ok()) return fail(rocks::to_failure(s, segment_name(number)));
+  rocksdb::FlushOptions no_wait;
+  no_wait.wait = false;
+  no_wait.allow_write_stall = true;
+  s = db->Flush(no_wait, old.family);  // its memory table would hold back the WAL for nothing
+  const std::unique_lock hold{segments_mutex};
+  segments.push_back({number, last_round + 1, family});
+  segment_bytes = 0;
+  return s.ok() ? status{done{}} : fail(rocks::to_failure(s, segment_name(number)));
+}
+
+status journal::impl::write(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions synced_write;
+  synced_write.sync = true;
+  if (auto s = db->Write(synced_write, &batch); !s.ok())
+    return fail(rocks::to_failure(s, options.path + " write"));
+  return done{};
+}
+
+/// Lets the watermark follow: at once without an interval, else by its thread.
+void journal::impl::note_synced() {
+  std::unique_lock hold{mark_mutex};
+  synced = {last_round, digest, meta_writes, false};
+  mark_due = true;
+  hold.unlock();
+  if (options.watermark_interval.count() > 0) {
+    mark_wake.notify_one();
+  } else {
+    (void)write_watermark(false);  // a failure refuses the next write
+  }
+}
+
+status journal::impl::write_watermark(bool clean) {
+  watermark w;
+  {
+    const std::scoped_lock hold{mark_mutex};
+    w = synced;
+    mark_due = false;
+  }
+  w.clean = clean;
+  if (auto s = mark_file->write(w); !s) return fail(s.error());
+  return done{};
+}
+
+void journal::impl::watermark_loop() {
+  std::unique_lock hold{mark_mutex};
+  while (!mark_stop) {
+    mark_wake.wait(hold, [this] { return mark_due || mark_stop; });
+    if (mark_stop) return;
+    hold.unlock();
+    if (!write_watermark(false)) return;
+    hold.lock();
+    mark_wake.wait_for(hold, options.watermark_interval, [this] { return mark_stop; });
+  }
+}
+
+void journal::impl::stop_watermark() {
+  if (!mark_thread.joinable()) return;
+  {
+    const std::scoped_lock hold{mark_mutex};
+    mark_stop = true;
+  }
+  mark_wake.notify_one();
+  mark_thread.join();
+}
+
+result<watermark> journal::impl::mark_now() const {
+  watermark mark{last_round, 0, meta_writes, false};
+  if (mark.round == 0) return mark;
+  const auto segment = segments_from(mark.round).front();
+  std::string bytes;
+  const auto s = db->Get({}, segment.family, round_key(mark.round), &bytes);
+  if (!s.ok()) return rocks::to_failure(s, place(segment, mark.round));
+  const auto entries = decode_round(bytes);
+  if (!entries)
+    return failure{entries.error().code, place(segment, mark.round) + entries.error().detail};
+  mark.digest = chain_digest(*entries);
+  return mark;
+}
+
+result<std::string> journal::impl::get(rocksdb::ColumnFamilyHandle* family,
+                                       std::string_view key) const {
+  std::string value;
+  const auto s = db->Get({}, family, rocks::slice(key), &value);
+  if (!s.ok()) return rocks::to_failure(s, family->GetName() + " " + std::string{key});
+  return value;
+}
+
+result<std::vector<record>> journal::impl::list(rocksdb::ColumnFamilyHandle* family,
+                                                std::string_view prefix, std::string_view after,
+                                                std::size_t limit) const {
+  std::vector<record> found;
+  const std::unique_ptr<rocksdb::Iterator> it{db->NewIterator({}, family)};
+  for (it->Seek(rocks::slice(std::max(prefix, after)));
+       it->Valid() && it->key().starts_with(rocks::slice(prefix)) && found.size() < limit;
+       it->Next())
+    if (!after.empty() && rocks::view(it->key()) == after)
+      continue;
+    else
+      found.push_back({it->key().ToString(), it->value().ToString()});
+  if (!it->status().ok()) return rocks::to_failure(it->status(), family->GetName());
+  return found;
+}
+
+journal::journal(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
+journal::~journal() = default;
+
+result<round_number> journal::append(const std::vector<chunk_ptr>& chunks,
+                                     const std::vector<record>& new_merchants) {
+  auto& j = *impl_;
+  if (auto s = j.writable(); !s) return s.error();
+  for (const auto& c : chunks)
+    ensure(c->payload.size() == c->header.size && advance(j.ends, c->header),
+           "a chunk that does not follow its shard's end");
+  if (j.segment_bytes >= j.options.segment_bytes)
+    if (auto s = j.roll_segment(); !s) return s.error();
+
+  const round_number round = j.last_round + 1;
+  const auto bytes = encode_round(chunks);
+  rocksdb::WriteBatch batch{bytes.size() + 256};
+  batch.Put(j.segments.back().family, round_key(round), bytes);
+  for (const auto& r : new_merchants) batch.Put(j.merchants, r.key, r.value);
+  j.bytes_since_ends += bytes.size();
+  const bool save_ends =
+      round - j.ends_saved_at >= ends_rounds_max || j.bytes_since_ends >= ends_bytes_max;
+  if (save_ends)
+    batch.Put(j.meta, rocks::slice(meta_key::ends), encode(ends_record{round, j.ends}));
+  if (auto s = j.write(batch); !s) return s.error();
+
+  if (save_ends) {
+    j.ends_saved_at = round;
+    j.bytes_since_ends = 0;
+  }
+  j.segment_bytes += bytes.size();
+  j.bytes_since_check += bytes.size();
+  j.digest = chain_digest(chunks);
+  if (j.first_round == 0) j.first_round = round;
+  j.last_round = round;
+  j.note_synced();
+  return round;
+}
+
+status journal::put_meta(const std::vector<record>& records) {
+  auto& j = *impl_;
+  if (auto s = j.writable(); !s) return s;
+  rocksdb::WriteBatch batch;
+  for (const auto& r : records) {
+    ensure(!r.key.empty() && r.key.front() != '\0', "a meta key of the journal's own");
+    if (r.value.empty())
+      batch.Delete(j.meta, r.key);
+    else
+      batch.Put(j.meta, r.key, r.value);
+  }
+  batch.Put(j.meta, rocks::slice(meta_key::writes), number_bytes(j.meta_writes + 1));
+  if (auto s = j.write(batch); !s) return s;
+  ++j.meta_writes;
+  j.note_synced();
+  return done{};
+}
+
+round_number journal::last_round() const {
+  return impl_->last_round;
+}
+round_number journal::first_round() const {
+  return impl_->first_round;
+}
+const std::vector<shard_end>& journal::ends() const {
+  return impl_->ends_at_open;
+}
+std::string journal::identity() const {
+  return impl_->identity;
+}
+std::string journal::broken() const {
+  return impl_->broken();
+}
+
+std::uint64_t journal::log_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& s : impl_->all_segments()) {
+    for (const auto& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                                 rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+      std::uint64_t bytes = 0;
+      if (impl_->db->GetIntProperty(s.family, property, &bytes)) sum += bytes;
+    }
+  }
+  return sum;
+}
+
+result<std::string> journal::read_round(round_number round) const {
+  const auto segment = impl_->segments_from(round).front();
+  std::string bytes;
+  const auto s = impl_->db->Get({}, segment.family, round_key(round), &bytes);
+  if (!s.ok()) return rocks::to_failure(s, impl_->place(segment, round));
+  return bytes;
+}
+
+status journal::scan(
+    round_number from, round_number to,
+    const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const {
+  auto expected = std::max(from, first_round());
+  to = std::min(to, last_round());
+  if (expected == 0 || expected > to) return done{};
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  read.readahead_size = scan_readahead_bytes;
+  for (const auto& s : impl_->segments_from(expected)) {
+    const std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(read, s.family)};
+    for (it->Seek(round_key(expected)); it->Valid() && expected <= to; it->Next(), ++expected) {
+      const auto where = impl_->place(s, expected);
+      if (round_of(it->key()) != expected) return failure{errc::corrupt_record, where + "missing"};
+      const auto entries = decode_round(rocks::view(it->value()));
+      if (!entries) return failure{errc::corrupt_record, where + entries.error().detail};
+      if (!f(expected, *entries)) return done{};
+    }
+    if (!it->status().ok()) return rocks::to_failure(it->status(), impl_->place(s, expected));
+    if (expected > to) return done{};
+  }
+  return failure{errc::corrupt_record, "round " + std::to_string(expected) + " is missing"};
+}
+
+result<std::string> journal::get_meta(std::string_view key) const {
+  return impl_->get(impl_->meta, key);
+}
+
+result<std::string> journal::get_merchant(std::string_view key) const {
+  return impl_->get(impl_->merchants, key);
+}
+
+result<std::vector<record>> journal::list_merchants(std::string_view prefix, std::string_view after,
+                                                    std::size_t limit) const {
+  return impl_->list(impl_->merchants, prefix, after, limit);
+}
+
+result<std::vector<record>> journal::list_meta(std::string_view prefix) const {
+  auto found = impl_->list(impl_->meta, prefix, {}, std::string::npos);
+  if (found) std::erase_if(*found, [](const record& r) { return r.key.starts_with('\0'); });
+  return found;
+}
+
+status journal::checkpoint(const std::string& directory) const {
+  auto& j = *impl_;
+  // What is synced now is in the checkpoint taken after it: a lower bound, and so a true watermark.
+  watermark mark;
+  {
+    const std::scoped_lock hold{j.mark_mutex};
+    mark = j.synced;
+  }
+  mark.clean = false;
+  rocksdb::Checkpoint* made = nullptr;
+  auto s = rocksdb::Checkpoint::Create(j.db.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> owner{made};
+  if (s.ok()) s = made->CreateCheckpoint(directory);
+  if (!s.ok()) return rocks::to_failure(s, directory);
+  return watermark_file::create(*j.env, directory, mark);
+}
+
+status journal::close() {
+  auto& j = *impl_;
+  if (j.closed || j.options.read_only) return done{};
+  j.closed = true;
+  j.stop_watermark();
+  if (auto why = j.broken(); !why.empty()) return failure{errc::io_error, why};
+  // Both slots, so that damage to one of them leaves the full promise in the other.
+  if (auto s = j.write_watermark(true); !s) return s;
+  return j.write_watermark(true);
+}
+
+}  // namespace tally::persistence

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "persistence/journal.hpp"
+#include "persistence/rocks.hpp"
+#include "persistence/watermark.hpp"
+
+/// The inside of journal, shared by journal.cpp (running) and journal_open.cpp (recovery).
+namespace tally::persistence {
+
+/// Keys of `meta` that are the journal's own begin with a zero byte.
+namespace meta_key {
+using namespace std::string_view_literals;
+inline constexpr auto format = "\0format"sv;      // u32be, 1
+inline constexpr auto identity = "\0identity"sv;  // UUID, text
+inline constexpr auto ends = "\0ends"sv;          // encode(ends_record)
+inline constexpr auto writes = "\0writes"sv;      // u64be: put_meta calls so far
+}  // namespace meta_key
+
+constexpr std::uint32_t journal_format = 1;
+
+/// Where every shard ended after a round. Written now and then in the batch of that round, so that
+/// opening reads only what came later. Byte form: version u8 = 1, round u64be, then per shard
+/// next_offset u64be, chain u64be, epoch u32be, stamped_at i64be (ms), then crc32c.
+struct ends_record {
+  round_number round = 0;
+  std::vector<shard_end> ends;
+};
+[[nodiscard]] std::string encode(const ends_record& r);
+[[nodiscard]] result<ends_record> decode_ends(std::string_view bytes);
+
+/// Moves the end of the chunk's shard behind it; false where it does not follow the end.
+[[nodiscard]] bool advance(std::vector<shard_end>& ends, const chunk_header& h);
+
+[[nodiscard]] std::string round_key(round_number round);
+[[nodiscard]] round_number round_of(const rocksdb::Slice& key);
+[[nodiscard]] std::string segment_name(std::uint32_t number);
+
+/// One column family of the log.
+struct log_segment {
+  std::uint32_t number = 0;
+  round_number first = 0;  // of an empty segment: the round that comes next
+  rocksdb::ColumnFamilyHandle* family = nullptr;
+};
+
+struct journal::impl {
+  explicit impl(const journal_options& o);
+  ~impl();
+  impl(const impl&) = delete;
+  impl& operator=(const impl&) = delete;
+
+  // Opening, in this order.
+  status prepare_directory();
+  status open_database();
+  status check_format();
+  status recover_ends();
+  status check_watermark();
+  status start();
+  result<round_number> check_coverage();
+
+  // Running.
+  [[nodiscard]] status writable();
+  [[nodiscard]] status check_space();
+  [[nodiscard]] status roll_segment();
+  [[nodiscard]] status write(rocksdb::WriteBatch& batch);
+  failure fail(failure why);
+  [[nodiscard]] std::string broken() const;
+  void note_synced();
+  status write_watermark(bool clean);
+  void watermark_loop();
+  void stop_watermark();
+
+  [[nodiscard]] std::vector<log_segment> segments_from(round_number round) const;
+  [[nodiscard]] std::vector<log_segment> all_segments() const;
+  [[nodiscard]] rocksdb::ColumnFamilyOptions log_options() const;
+  [[nodiscard]] rocksdb::ColumnFamilyOptions table_options() const;
+  [[nodiscard]] rocksdb::DBOptions database_options() const;
+  [[nodiscard]] std::string place(const log_segment& s, round_number round) const;
+  [[nodiscard]] result<std::string> get(rocksdb::ColumnFamilyHandle* family,
+                                        std::string_view key) const;
+  [[nodiscard]] result<std::vector<record>> list(rocksdb::ColumnFamilyHandle* family,
+                                                 std::string_view prefix, std::string_view after,
+                                                 std::size_t limit) const;
+  [[nodiscard]] result<watermark> mark_now() const;
+
+  journal_options options;
+  rocksdb::Env* env;
+  rocks::file_lock lock;
+  std::unique_ptr<watermark_file> mark_file;
+  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>();
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* fallback = nullptr;  // the family `default`: always empty
+  rocksdb::ColumnFamilyHandle* meta = nullptr;
+  rocksdb::ColumnFamilyHandle* merchants = nullptr;
+  mutable std::shared_mutex segments_mutex;
+  std::vector<log_segment> segments;
+
+  std::string identity;
+  std::vector<shard_end> ends_at_open;
+  std::atomic<round_number> last_round{0};
+  std::atomic<round_number> first_round{0};
+
+  // Of the append thread.
+  std::vector<shard_end> ends;
+  round_number ends_saved_at = 0;
+  std::uint64_t bytes_since_ends = 0;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t meta_writes = 0;
+  std::uint64_t digest = 0;  // of last_round
+  std::chrono::steady_clock::time_point space_checked{};
+  std::uint64_t bytes_since_check = 0;
+  bool space_enough = false;
+  bool closed = false;
+
+  // Shared with the thread that writes the watermark.
+  mutable std::mutex mark_mutex;
+  std::condition_variable mark_wake;
+  watermark synced;  // what the file may say
+  bool mark_due = false;
+  bool mark_stop = false;
+  std::thread mark_thread;
+
+  mutable std::mutex broken_mutex;
+  std::string first_failure;
+};
+
+}  // namespace tally::persistence

@@ -1,0 +1,232 @@
+#include "persistence/registry.hpp"
+
+#include <sodium.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "domain/bytes.hpp"
+#include "domain/event.hpp"
+#include "domain/shard.hpp"
+
+namespace tally::persistence {
+namespace {
+
+using nlohmann::json;
+
+struct scope_prefix {
+  std::string_view scope, prefix;
+};
+constexpr std::array prefixes{scope_prefix{"write", "tw_"}, scope_prefix{"read", "tr_"},
+                              scope_prefix{"platform", "tp_"}, scope_prefix{"admin", "ta_"}};
+constexpr std::string_view token_prefix = "ts_";
+
+void start_sodium() {
+  static const int started = sodium_init();
+  ensure(started >= 0, "libsodium does not start");
+}
+
+std::string base64url(std::string_view bytes) {
+  std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                   '\0');
+  sodium_bin2base64(text.data(), text.size(),
+                    reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  text.resize(text.size() - 1);
+  return text;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text(bytes.size() * 2 + 1, '\0');
+  sodium_bin2hex(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                 bytes.size());
+  text.resize(bytes.size() * 2);
+  return text;
+}
+
+std::string random_bytes(std::size_t count) {
+  start_sodium();
+  std::string bytes(count, '\0');
+  randombytes_buf(bytes.data(), count);
+  return bytes;
+}
+
+std::string merchant_prefix(std::string_view merchant) {
+  std::string key;
+  byte_writer out{key};
+  out.u16be(shard_of(merchant_hash(merchant)));
+  out.raw(merchant);
+  out.u8(0);
+  return key;
+}
+
+std::string key_of(std::string_view merchant, std::string_view hash) {
+  if (merchant.empty()) return "key/" + std::string{hash};
+  return merchant_prefix(merchant) + 'k' + std::string{hash};
+}
+
+result<merchant_record> parse_merchant(std::string_view value) {
+  const auto j = json::parse(value, nullptr, false);
+  if (!j.is_object()) return failure{errc::corrupt_record, "a merchant's record"};
+  return merchant_record{j.value("merchant", ""), j.value("timezone", "UTC"),
+                         j.value("currency", "USD"), j.value("created_ms", std::int64_t{0})};
+}
+
+result<key_record> parse_key(std::string_view value) {
+  const auto j = json::parse(value, nullptr, false);
+  if (!j.is_object()) return failure{errc::corrupt_record, "a key's record"};
+  key_record k;
+  k.hash = j.value("hash", "");
+  k.scope = j.value("scope", "");
+  k.merchant = j.value("merchant", "");
+  k.label = j.value("label", "");
+  k.created_ms = j.value("created_ms", std::int64_t{0});
+  k.events_per_s = j.value("events_per_s", 0u);
+  k.queries_per_s = j.value("queries_per_s", 0u);
+  k.may_create = j.value("may_create", true);
+  return k;
+}
+
+std::string sign(std::string_view secret, std::string_view text) {
+  start_sodium();
+  std::string mac(crypto_generichash_BYTES, '\0');
+  crypto_generichash(reinterpret_cast<unsigned char*>(mac.data()), mac.size(),
+                     reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                     reinterpret_cast<const unsigned char*>(secret.data()), secret.size());
+  return base64url(mac);
+}
+
+}  // namespace
+
+std::string make_key_text(std::string_view scope, std::string_view merchant) {
+  for (const auto& p : prefixes)
+    if (p.scope == scope)
+      return std::string{p.prefix} + std::string{merchant} + '.' + base64url(random_bytes(32));
+  ensure(false, "a key of an unknown scope");
+  return {};
+}
+
+key_claim claim_of(std::string_view key_text) {
+  const auto dot = key_text.rfind('.');
+  if (key_text.size() > 256 || dot == std::string_view::npos || dot < 3) return {};
+  for (const auto& p : prefixes)
+    if (key_text.substr(0, 3) == p.prefix) {
+      const auto merchant = key_text.substr(3, dot - 3);
+      const bool of_merchant = p.scope == "write" || p.scope == "read";
+      if (of_merchant && !is_merchant_id(merchant)) return {};
+      return {p.scope, of_merchant ? merchant : std::string_view{}};
+    }
+  return {};
+}
+
+std::string hash_of_key(std::string_view key_text) {
+  start_sodium();
+  std::string hash(32, '\0');
+  crypto_generichash(reinterpret_cast<unsigned char*>(hash.data()), hash.size(),
+                     reinterpret_cast<const unsigned char*>(key_text.data()), key_text.size(),
+                     nullptr, 0);
+  return hex(hash);
+}
+
+record to_record(const merchant_record& m) {
+  const json j{{"merchant", m.merchant},
+               {"timezone", m.zone},
+               {"currency", m.currency},
+               {"created_ms", m.created_ms}};
+  return {merchant_prefix(m.merchant) + 's', j.dump()};
+}
+
+record to_record(const key_record& k) {
+  const json j{{"hash", k.hash},
+               {"scope", k.scope},
+               {"merchant", k.merchant},
+               {"label", k.label},
+               {"created_ms", k.created_ms},
+               {"events_per_s", k.events_per_s},
+               {"queries_per_s", k.queries_per_s},
+               {"may_create", k.may_create}};
+  return {key_of(k.merchant, k.hash), j.dump()};
+}
+
+record removal_of(const key_record& k) { return {key_of(k.merchant, k.hash), {}}; }
+
+result<merchant_record> find_merchant(const journal& log, std::string_view merchant) {
+  const auto value = log.get_merchant(merchant_prefix(merchant) + 's');
+  if (!value) return value.error();
+  return parse_merchant(*value);
+}
+
+result<std::vector<merchant_record>> list_merchants(const journal& log, std::size_t limit) {
+  std::vector<merchant_record> all;
+  std::string after;
+  while (all.size() < limit) {
+    const auto page = log.list_merchants({}, after, 1'000);
+    if (!page) return page.error();
+    if (page->empty()) break;
+    for (const auto& r : *page) {
+      after = r.key;
+      if (r.key.back() != 's' || r.key.size() < 2 || r.key[r.key.size() - 2] != '\0') continue;
+      auto m = parse_merchant(r.value);
+      if (!m) return m.error();
+      if (all.size() < limit) all.push_back(std::move(*m));
+    }
+  }
+  return all;
+}
+
+result<key_record> find_key(const journal& log, std::string_view key_text) {
+  const auto claim = claim_of(key_text);
+  if (claim.scope.empty()) return failure{errc::unauthorized, "not a key"};
+  const auto key = key_of(claim.merchant, hash_of_key(key_text));
+  const auto value = claim.merchant.empty() ? log.get_meta(key) : log.get_merchant(key);
+  if (!value && value.error().code == errc::not_found)
+    return failure{errc::unauthorized, "unknown key"};
+  if (!value) return value.error();
+  auto found = parse_key(*value);
+  if (found && found->scope != claim.scope) return failure{errc::unauthorized, "unknown key"};
+  return found;
+}
+
+result<std::vector<key_record>> list_keys(const journal& log, std::string_view merchant) {
+  const auto records = merchant.empty()
+                           ? log.list_meta("key/")
+                           : log.list_merchants(merchant_prefix(merchant) + 'k', {}, 10'000);
+  if (!records) return records.error();
+  std::vector<key_record> keys;
+  for (const auto& r : *records) {
+    auto k = parse_key(r.value);
+    if (!k) return k.error();
+    keys.push_back(std::move(*k));
+  }
+  return keys;
+}
+
+std::string make_read_token(std::string_view secret, std::string_view merchant,
+                            std::int64_t expires_s) {
+  const auto claim =
+      std::string{token_prefix} + std::string{merchant} + '.' + std::to_string(expires_s);
+  return claim + '.' + sign(secret, claim);
+}
+
+result<std::string> check_read_token(std::string_view secret, std::string_view token,
+                                     std::int64_t now_s) {
+  const failure refused{errc::unauthorized, "the token is not valid"};
+  const auto mac_dot = token.rfind('.');
+  if (token.size() > 256 || !token.starts_with(token_prefix) || mac_dot == std::string_view::npos)
+    return refused;
+  const auto claim = token.substr(0, mac_dot);
+  const auto expected = sign(secret, claim);
+  const auto given = token.substr(mac_dot + 1);
+  if (given.size() != expected.size() ||
+      sodium_memcmp(given.data(), expected.data(), expected.size()) != 0)
+    return refused;
+  const auto expiry_dot = claim.rfind('.');
+  if (expiry_dot == std::string_view::npos || expiry_dot < token_prefix.size()) return refused;
+  if (std::strtoll(std::string{claim.substr(expiry_dot + 1)}.c_str(), nullptr, 10) < now_s)
+    return failure{errc::unauthorized, "the token has expired"};
+  return std::string{claim.substr(token_prefix.size(), expiry_dot - token_prefix.size())};
+}
+
+std::string random_secret() { return hex(random_bytes(32)); }
+
+}  // namespace tally::persistence

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/merchant_state.hpp"
+#include "domain/result.hpp"
+#include "domain/ruleset.hpp"
+#include "persistence/state_store.hpp"
+
+namespace tally::persistence {
+
+/// Parts of a snapshot. Numbers rest on disk.
+constexpr std::uint8_t head_part = 0;    // one page
+constexpr std::uint8_t visits_part = 1;  // pages of visits, by number
+
+/// Head page: version u8 = 1, zone name text, currency text, applied varint, events varint, digest
+/// u64be, newest, oldest, received as zigzag, minute rows dropped up to (zigzag seconds), newest
+/// id time per class (zigzag, 2), id slice width u8, ledger (accepted, duplicate, late, then
+/// rejected and filtered as count and pairs), names and currencies as count and texts, number of
+/// visit pages varint; with 0 pages the visits themselves follow.
+/// Visits: count varint, then each: visitor u64be, begin zigzag, length varint, pageviews varint,
+/// flags u8 (1 interactive, 2 cart, 4 checkout, 8 purchase), sorted by visitor and begin.
+
+/// Byte form of the visits that fit in one page.
+constexpr std::size_t visits_per_page = 2'000;
+
+/// Writes what changed since the last snapshot into `b`: rows, ids, rejects, visit pages, head.
+/// Clears the state's deltas, fresh ids and rejects. `pages_before` is the number of visit pages
+/// that the last snapshot wrote; the new number is returned.
+struct snapshot_result {
+  std::uint32_t visit_pages = 0;
+  bucket_time minutes_dropped_to{};
+};
+snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
+                               const snapshot_result& before, const ruleset& rules,
+                               state_store::batch& b);
+
+/// A merchant's state as its last snapshot left it. not_found where there is none.
+struct loaded_state {
+  merchant_state state;
+  snapshot_result snapshot;
+};
+result<loaded_state> load_snapshot(const state_store& store, const state_owner& owner);
+
+/// The ids of a slice from every run that meets it, whatever its width.
+result<std::vector<seen_id>> load_ids(const state_store& store, const state_owner& owner,
+                                      const slice_range& range);
+
+/// Hash over everything that a replay must give again: head, visits, ids and all rows. The state
+/// must have no deltas (snapshot it first); fails where the database cannot be read.
+result<std::uint64_t> state_hash(const merchant_state& state, const state_store& store,
+                                 const state_owner& owner, const ruleset& rules);
+
+}  // namespace tally::persistence

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <vector>
+
+#include "domain/bucket.hpp"
+
+namespace tally {
+
+constexpr std::int64_t instant_of(int year) {
+  return to_s(std::chrono::sys_days{std::chrono::year{year} / 1 / 1});
+}
+
+/// Version of this machine's tz database; empty where it does not tell.
+inline std::string system_rules_version() {
+  std::ifstream file{"/usr/share/zoneinfo/tzdata.zi"};
+  std::string hash, word, version;
+  file >> hash >> word >> version;
+  return word == "version" ? version : "";
+}
+
+inline bool system_has_zone(std::string_view name) {
+  return std::filesystem::is_regular_file("/usr/share/zoneinfo/" + std::string{name});
+}
+
+/// Instants to compare: with another tz database than ours only years whose rules are settled.
+struct compared_range {
+  std::int64_t from = instant_of(1900), to = instant_of(2100);
+
+  static compared_range of_this_machine() {
+    if (system_rules_version() == zone::rules_version()) return {};
+    return {instant_of(2010), instant_of(2024)};
+  }
+};
+
+/// What the C library says about local time, from the machine's own zone files. One at a time: it
+/// sets the TZ of the process.
+class zone_oracle {
+ public:
+  explicit zone_oracle(std::string_view name) {
+    setenv("TZ", (":" + std::string{name}).c_str(), 1);
+    tzset();
+  }
+  ~zone_oracle() {
+    unsetenv("TZ");
+    tzset();
+  }
+  zone_oracle(const zone_oracle&) = delete;
+  zone_oracle& operator=(const zone_oracle&) = delete;
+
+  static std::tm local(std::int64_t t) {
+    std::tm fields{};
+    const auto instant = static_cast<std::time_t>(t);
+    localtime_r(&instant, &fields);
+    return fields;
+  }
+  static std::int64_t offset(std::int64_t t) { return local(t).tm_gmtoff; }
+  static std::chrono::sys_days date(std::int64_t t) {
+    const auto f = local(t);
+    return std::chrono::year{f.tm_year + 1900} / (f.tm_mon + 1) / f.tm_mday;
+  }
+
+  /// First instant after `from`, at most `to`, from which on the offset is that of `to`, where it
+  /// changes once between them.
+  static std::int64_t change_between(std::int64_t from, std::int64_t to) {
+    const auto last = offset(to);
+    while (to - from > 1) {
+      const auto middle = from + (to - from) / 2;
+      (offset(middle) == last ? to : from) = middle;
+    }
+    return to;
+  }
+
+  /// All changes of offset that leave a trace between two looks, 18 hours apart.
+  static std::vector<std::int64_t> changes(compared_range range) {
+    std::vector<std::int64_t> found;
+    auto before = offset(range.from);
+    for (auto t = range.from + 64'800; t < range.to; t += 64'800) {
+      const auto now = offset(t);
+      if (now != before) found.push_back(change_between(t - 64'800, t));
+      before = now;
+    }
+    return found;
+  }
+
+  /// Begin of the minute (60) or hour (3600) around `t`.
+  static std::int64_t clock_begin(std::int64_t t, int width) {
+    const auto f = local(t);
+    const auto begin = t - (width == 60 ? f.tm_sec : f.tm_min * 60 + f.tm_sec);
+    return offset(begin) == f.tm_gmtoff ? begin : change_between(begin, t);
+  }
+
+  /// First instant of a date, by trying its midnight in all offsets around and each change near.
+  static std::optional<std::int64_t> date_begin(std::chrono::sys_days day,
+                                                const std::vector<std::int64_t>& changes) {
+    const auto midnight = to_s(day);
+    std::vector<std::int64_t> candidates{midnight - offset(midnight - 172'800),
+                                         midnight - offset(midnight + 172'800)};
+    for (const auto change :
+         std::ranges::subrange(std::ranges::lower_bound(changes, midnight - 172'800),
+                               std::ranges::upper_bound(changes, midnight + 172'800)))
+      candidates.insert(candidates.end(),
+                        {change, midnight - offset(change - 1), midnight - offset(change)});
+    std::ranges::sort(candidates);
+    for (const auto t : candidates)
+      if (date(t) == day) return t;
+    return std::nullopt;
+  }
+};
+
+}  // namespace tally

@@ -1,0 +1,28 @@
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "api/ingest_native.hpp"
+#include "domain/event.hpp"
+#include "persistence/event_codec.hpp"
+
+/// Any body is read without harm, and every event of it decodes again.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  std::string body{reinterpret_cast<const char*>(data) + 1, size - 1};
+  tally::api::ingest_context context;
+  context.platform = (data[0] & 1) != 0;
+  if (!context.platform) context.merchant = "shop";
+  context.now = tally::time_from_ms(1'291'204'800'000);
+  const auto result = tally::api::parse_native(body, context);
+  const auto* const batch = std::get_if<tally::api::parsed_batch>(&result);
+  if (batch == nullptr) return 0;
+  tally::event e;
+  for (const auto& parsed : batch->events) {
+    const auto bytes = std::string_view{batch->bytes}.substr(parsed.begin, parsed.size);
+    if (!tally::persistence::decode_event(bytes, e)) std::abort();
+  }
+  if (batch->count != batch->events.size() + batch->rejected.size()) std::abort();
+  return 0;
+}
