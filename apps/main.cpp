@@ -1,7 +1,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "apps/commands.hpp"
+#include "apps/client.hpp"
 
 namespace {
 
@@ -24,6 +24,9 @@ int run(int argc, char** argv) {
   root.require_subcommand(0, 1);
   action chosen;
   add_node(root, chosen);
+  add_console_commands(root, chosen);
+  add_query(root, chosen);
+  add_console(root, chosen);
   add_config(root, chosen);
   add_completion(root, chosen);
   add_version(root, chosen);

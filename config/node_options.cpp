@@ -1,6 +1,8 @@
 #include "config/node_options.hpp"
 
 #include "config/setting_values.hpp"
+#include "domain/money.hpp"
+#include "domain/zone.hpp"
 
 namespace tally::config {
 
@@ -62,6 +64,12 @@ failure wrong(const settings& from, std::string_view name, const std::string& wh
 
 status check(const node_options& options, const settings& from) {
   if (options.engine.data_dir.empty()) return wrong(from, "node.data_dir", "is empty");
+  if (zone::find(options.engine.default_zone) == nullptr) {
+    return wrong(from, "node.default_zone", "is no time zone");
+  }
+  if (!is_currency(options.engine.default_currency)) {
+    return wrong(from, "node.default_currency", "is no currency code");
+  }
   if (options.http.listen.empty()) return wrong(from, "http.listen", "names no listener");
   for (const auto& place : options.http.listen) {
     if (!place.starts_with("unix:") && !parse_host_port(place)) {

@@ -1,0 +1,108 @@
+#include "api/reply_table.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "domain/csv.hpp"
+
+namespace tally::api {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string text_of(const json& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string out;
+  for (const auto& one : value) out += (out.empty() ? "" : ", ") + text_of(one);
+  return out;
+}
+
+bool is_rows(const json& value) {
+  return value.is_array() &&
+         std::all_of(value.begin(), value.end(), [](const json& one) { return one.is_object(); });
+}
+
+void add_fields(const std::string& prefix, const json& object, text_table& to) {
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_object() && !value.empty()) {
+      add_fields(prefix + name + ".", value, to);
+    } else {
+      to.rows.push_back({prefix + name, text_of(value)});
+    }
+  }
+}
+
+text_table rows_table(const json& list) {
+  text_table table;
+  for (const auto& row : list) {
+    for (const auto& [name, _] : row.items()) {
+      if (std::find(table.header.begin(), table.header.end(), name) == table.header.end()) {
+        table.header.push_back(name);
+      }
+    }
+  }
+  for (const auto& row : list) {
+    auto& cells = table.rows.emplace_back();
+    for (const auto& name : table.header) {
+      const auto found = row.find(name);
+      cells.push_back(found == row.end() ? "" : text_of(*found));
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+result<text_table> reply_table(std::string_view json_text) {
+  const auto reply = json::parse(json_text, nullptr, false);
+  if (!reply.is_object()) return failure{errc::corrupt_record, "the reply is no JSON object"};
+  const json* list = nullptr;
+  std::size_t lists = 0;
+  for (const auto& [_, value] : reply.items()) {
+    if (!is_rows(value)) continue;
+    list = &value;
+    ++lists;
+  }
+  if (lists == 1) return rows_table(*list);
+  text_table table{{"name", "value"}, {}};
+  add_fields("", reply, table);
+  return table;
+}
+
+text_table csv_table(std::string_view csv_text) {
+  csv_parser parser;
+  parser.feed(csv_text);
+  parser.finish();
+  text_table table;
+  csv_row row;
+  while (parser.next(row)) {
+    if (table.header.empty()) {
+      table.header = row.fields;
+    } else {
+      table.rows.push_back(row.fields);
+    }
+  }
+  return table;
+}
+
+text_table with_joined_labels(const text_table& table, std::size_t columns) {
+  const auto joined = [columns](const std::vector<std::string>& row) {
+    std::vector<std::string> out{""};
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i >= columns) {
+        out.push_back(row[i]);
+      } else {
+        out[0] += (i == 0 ? "" : " · ") + row[i];
+      }
+    }
+    return out;
+  };
+  text_table out{joined(table.header), {}};
+  for (const auto& row : table.rows) out.rows.push_back(joined(row));
+  return out;
+}
+
+}  // namespace tally::api

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+
+#include "api/text_table.hpp"
+#include "domain/result.hpp"
+
+namespace tally::api {
+
+/// A console command's JSON reply as rows: those of its list where it has exactly one list of
+/// objects, else name and value of every field, nested ones as "events.accepted".
+/// corrupt_record where the text is no JSON object.
+result<text_table> reply_table(std::string_view json_text);
+
+/// CSV with a header line as a table.
+[[nodiscard]] text_table csv_table(std::string_view csv_text);
+
+/// Makes the first `columns` columns one, for charts, which have one label.
+[[nodiscard]] text_table with_joined_labels(const text_table& table, std::size_t columns);
+
+}  // namespace tally::api

@@ -1,0 +1,69 @@
+#include "apps/client.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "api/reply_table.hpp"
+#include "config/node_options.hpp"
+#include "config/token_file.hpp"
+
+namespace tally::apps {
+
+namespace {
+
+constexpr auto default_node = "127.0.0.1:7700";
+constexpr std::chrono::milliseconds connect_timeout{5'000};
+
+}  // namespace
+
+client_flags::client_flags(CLI::App& command, std::vector<std::string> outputs)
+    : given_{std::make_shared<given>()} {
+  command.add_option("--node", given_->node,
+                     "HOST:PORT of the node's console [$TALLY_NODE or 127.0.0.1:7700]");
+  command.add_option("--token-file", given_->token_file,
+                     "File with the node's token [found by the port]");
+  std::string doc;
+  for (const auto& one : outputs) doc += (doc.empty() ? "" : ", ") + one;
+  command.add_option("-o,--output", given_->output, doc + " [table]")
+      ->check(CLI::IsMember(std::move(outputs)));
+}
+
+result<std::unique_ptr<actors::console_client>> client_flags::connect() const {
+  const char* variable = std::getenv("TALLY_NODE");
+  auto node = given_->node;
+  if (node.empty()) node = variable != nullptr ? variable : default_node;
+  const auto place = config::parse_host_port(node);
+  if (!place) return place.error();
+  const auto path =
+      given_->token_file.empty() ? config::token_path(place->port) : given_->token_file;
+  auto token = config::read_token(path);
+  if (!token && token.error().code == errc::not_found && given_->token_file.empty()) {
+    return failure{errc::unavailable, "no node of this user has its console at " + node + " (" +
+                                          token.error().detail + ")"};
+  }
+  if (!token) return token.error();
+  return actors::console_client::connect(node, *token, connect_timeout);
+}
+
+int show_reply(const std::string& json_text, const std::string& output) {
+  if (output == "json") {
+    std::puts(json_text.c_str());
+    return exit_ok;
+  }
+  const auto table = api::reply_table(json_text);
+  if (!table) return report(table.error());
+  const auto text = output == "csv" ? api::render_csv(*table) : api::render(*table);
+  std::fputs(text.c_str(), stdout);
+  return exit_ok;
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+  return 80;
+}
+
+}  // namespace tally::apps

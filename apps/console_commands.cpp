@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <array>
+
+#include "apps/client.hpp"
+
+namespace tally::apps {
+
+namespace {
+
+/// A command that the node's console carries out as it is typed.
+struct remote_command {
+  std::string_view path;  // "merchant create"
+  std::string_view doc;
+  std::string_view words;    // positional ones: "ID", "[ROUNDS]"
+  std::string_view options;  // "timezone:ZONE currency:CODE"; "!" at the end: required
+};
+
+constexpr std::array<remote_command, 21> remote_commands{{
+    {"merchant create", "Register a merchant and make its first keys", "ID",
+     "timezone:ZONE currency:CODE"},
+    {"merchant list", "All registered merchants", "", ""},
+    {"merchant show", "Settings and ledger of a merchant", "ID", ""},
+    {"merchant inspect", "Live state of a merchant", "ID", ""},
+    {"merchant delete", "Take away a merchant's keys and settings", "ID", ""},
+    {"key create", "Make a key; its text is shown once", "",
+     "scope:platform|write|read|admin! merchant:ID label:TEXT"},
+    {"key list", "Keys without their text", "", "merchant:ID"},
+    {"key revoke", "Take a key away", "KEY", "merchant:ID"},
+    {"token create", "Make a short-lived read token for embedding", "", "merchant:ID! ttl:SECONDS"},
+    {"status", "What the node is and does", "", ""},
+    {"shards", "Live merchants by lane", "", ""},
+    {"actors", "How many actors run", "", ""},
+    {"snapshot", "Save a merchant's state now, or everyone's", "[ID]", ""},
+    {"passivate", "End a merchant's aggregator after a snapshot", "ID", ""},
+    {"rebuild", "Replay a merchant's journal and compare", "ID", ""},
+    {"rejects list", "Refused events that were kept", "ID", ""},
+    {"log tail", "The last commit rounds", "[ROUNDS]", ""},
+    {"log dump", "One commit round with its events", "ROUND", ""},
+    {"loglevel", "Change what the node logs: error, warn, info or debug", "LEVEL", ""},
+    {"audit", "Admin actions, oldest first", "", ""},
+    {"backup", "Write a checkpoint of the node's data", "DIRECTORY", ""},
+}};
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    if (end > 0) words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+/// The node, or the group made on the way to it.
+CLI::App* command_at(CLI::App& root, const remote_command& remote) {
+  auto* at = &root;
+  const auto path = split(remote.path);
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    auto* next = at->get_subcommand_no_throw(path[i]);
+    if (next == nullptr) {
+      const bool is_group = i + 1 < path.size();
+      next = at->add_subcommand(path[i],
+                                is_group ? "Commands about a " + path[i] : std::string{remote.doc});
+      if (is_group) next->require_subcommand(1);
+    }
+    at = next;
+  }
+  return at;
+}
+
+struct typed {
+  std::vector<std::string> words;
+  std::vector<std::pair<std::string, std::string>> options;
+};
+
+void add_flags(CLI::App& command, const remote_command& remote, typed& into) {
+  if (!remote.words.empty()) {
+    const bool optional = remote.words.front() == '[';
+    const auto name = optional ? remote.words.substr(1, remote.words.size() - 2) : remote.words;
+    command.add_option(std::string{name}, into.words)->required(!optional)->expected(1);
+  }
+  const auto options = split(remote.options);
+  into.options.reserve(options.size());
+  for (const auto& text : options) {
+    const bool required = text.back() == '!';
+    const auto colon = text.find(':');
+    const auto type = text.substr(colon + 1, text.size() - colon - (required ? 2 : 1));
+    auto& kept = into.options.emplace_back(text.substr(0, colon), "");
+    command.add_option("--" + kept.first, kept.second, type)->required(required);
+  }
+}
+
+int run_remote(const remote_command& remote, const typed& given, const client_flags& flags) {
+  auto words = split(remote.path);
+  words.insert(words.end(), given.words.begin(), given.words.end());
+  for (const auto& [name, value] : given.options) {
+    if (value.empty()) continue;
+    words.push_back("--" + name);
+    words.push_back(value);
+  }
+  const auto client = flags.connect();
+  if (!client) return report(client.error());
+  const auto reply = (*client)->run(words);
+  return reply ? show_reply(*reply, flags.output()) : report(reply.error());
+}
+
+}  // namespace
+
+void add_console_commands(CLI::App& root, action& chosen) {
+  for (const auto& remote : remote_commands) {
+    auto* command = command_at(root, remote);
+    const auto given = std::make_shared<typed>();
+    add_flags(*command, remote, *given);
+    command->callback([&chosen, &remote, given, flags = client_flags{*command}] {
+      chosen = [&remote, given, flags] { return run_remote(remote, *given, flags); };
+    });
+  }
+}
+
+}  // namespace tally::apps
