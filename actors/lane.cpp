@@ -65,9 +65,20 @@ void lane_state::wake(merchant_slot& slot) {
   slot.aggregator = self->spawn(aggregator, std::move(init));
 }
 
-// Decided before anything is stored: an event over a limit leaves no trace.
-bool lane_state::admit(merchant_slot& slot, submission::entry& e) {
+// Decided before anything is stored: an event over a limit leaves no trace. One decision serves a
+// run of events of a merchant, so that a body of one merchant is taken whole or not at all; its
+// bucket may go below zero by as much.
+bool lane_state::admit(merchant_slot& slot, submission::entry& e, const submission::entry* previous) {
   const auto& options = env->options;
+  if (previous != nullptr && previous->what != outcome::pending) {
+    e.what = previous->what;
+    e.retry_after_ms = previous->retry_after_ms;
+    return false;
+  }
+  if (previous != nullptr) {
+    slot.tokens -= 1;
+    return true;
+  }
   if (env->draining || env->disk_full || env->is_broken ||
       slot.meter->queued + e.size > options.merchant_queue_bytes_max) {
     e.what = outcome::unavailable;
@@ -92,12 +103,18 @@ void lane_state::submit(const lane_part_ptr& part) {
   std::uint32_t refused = 0;
   std::uint64_t refused_bytes = 0;
   merchant_slot* slot = nullptr;
+  const submission::entry* previous = nullptr;
   for (const auto position : part->positions) {
     auto& e = events.events[position];
     const auto bytes = events.bytes_of(e);
     const auto merchant = persistence::peek_merchant(bytes);
-    if (slot == nullptr || slot->merchant != merchant) slot = &slot_of(merchant, e.merchant);
-    if (!admit(*slot, e)) {
+    if (slot == nullptr || slot->merchant != merchant) {
+      slot = &slot_of(merchant, e.merchant);
+      previous = nullptr;
+    }
+    const bool admitted = admit(*slot, e, previous);
+    previous = &e;
+    if (!admitted) {
       (e.what == outcome::over_quota ? env->metrics.events_over_quota
                                      : env->metrics.events_unavailable) += 1;
       ++refused;

@@ -80,7 +80,7 @@ struct lane_state {
 
   merchant_slot& slot_of(std::string_view merchant, std::uint64_t hash);
   void wake(merchant_slot& slot);
-  bool admit(merchant_slot& slot, submission::entry& e);
+  bool admit(merchant_slot& slot, submission::entry& e, const submission::entry* previous);
   void gather(std::string_view bytes, const round_item& item);
   void schedule_flush();
   lane_round_ptr close_round();

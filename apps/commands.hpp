@@ -29,6 +29,7 @@ using action = std::function<int()>;
 /// Says on stderr why something failed and gives the exit code of it.
 int report(const failure& why);
 
+void add_node(CLI::App& root, action& chosen);
 void add_version(CLI::App& root, action& chosen);
 void add_config(CLI::App& root, action& chosen);
 void add_completion(CLI::App& root, action& chosen);

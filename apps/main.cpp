@@ -23,6 +23,7 @@ int run(int argc, char** argv) {
   root.footer(examples);
   root.require_subcommand(0, 1);
   action chosen;
+  add_node(root, chosen);
   add_config(root, chosen);
   add_completion(root, chosen);
   add_version(root, chosen);

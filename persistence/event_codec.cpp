@@ -317,4 +317,10 @@ std::string_view peek_merchant(std::string_view bytes) {
   return merchant;
 }
 
+bool is_whole_map(std::string_view bytes) {
+  msgpack_reader in{bytes};
+  std::string_view map;
+  return in.whole_map(map) && in.at_end();
+}
+
 }  // namespace tally::persistence

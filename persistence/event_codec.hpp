@@ -38,4 +38,7 @@ void encode_event(const event& e, std::string& out);
 /// Only the merchant of an encoded event, without looking at the rest; empty where there is none.
 [[nodiscard]] std::string_view peek_merchant(std::string_view bytes);
 
+/// True for exactly one whole MessagePack map: what `props` and `extra` of an event must be.
+[[nodiscard]] bool is_whole_map(std::string_view bytes);
+
 }  // namespace tally::persistence

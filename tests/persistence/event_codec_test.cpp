@@ -334,6 +334,15 @@ TEST(event_codec, a_million_open_arrays_are_skipped_or_refused_without_a_stack) 
   EXPECT_EQ(e.props.size(), deep.size() + 3);
 }
 
+TEST(is_whole_map, takes_one_map_and_nothing_else) {
+  EXPECT_TRUE(is_whole_map("\x80"));
+  EXPECT_TRUE(is_whole_map(nested_map));
+  EXPECT_FALSE(is_whole_map(""));
+  EXPECT_FALSE(is_whole_map("\x90"));
+  EXPECT_FALSE(is_whole_map("\x80\x80"));
+  EXPECT_FALSE(is_whole_map(nested_map.substr(0, nested_map.size() - 1)));
+}
+
 TEST(event_codec, damaged_bytes_never_read_outside) {
   std::mt19937 random{7};
   const auto bytes = encoded(everything());

@@ -1,0 +1,221 @@
+#include "api/ingest_service.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "api/ack_token.hpp"
+#include "api/ingest_receipt.hpp"
+#include "api/problem.hpp"
+#include "persistence/event_codec.hpp"
+
+namespace tally::api {
+namespace {
+
+constexpr std::size_t gathered_events_max = 1'000;
+constexpr std::size_t journaled_refusals_max = 10;  // with their bytes, per request and code
+constexpr unsigned retry_after_s = 1;
+
+using actors::outcome;
+using actors::submission;
+
+/// Journals what was refused of known merchants: counts by code, and the first few texts.
+void add_refusals(submission& to, const ingest_request& request) {
+  struct tally_of_code {
+    std::size_t shown = 0;
+    std::uint32_t more = 0;
+  };
+  std::map<std::pair<std::string, std::string>, tally_of_code> counts;
+  const auto put = [&](std::string_view merchant, std::string_view code, std::string_view detail,
+                       std::string_view raw, std::uint32_t count) {
+    event e;
+    e.kind = event_kind::rejected;
+    e.merchant = merchant;
+    e.name = code;
+    e.title = detail;
+    e.raw = raw;
+    e.count = count;
+    e.at = e.received_at = request.received_at;
+    submission::entry entry;
+    entry.begin = static_cast<std::uint32_t>(to.bytes.size());
+    persistence::encode_event(e, to.bytes);
+    entry.size = static_cast<std::uint32_t>(to.bytes.size()) - entry.begin;
+    entry.merchant = merchant_hash(merchant);
+    to.events.push_back(entry);
+  };
+  for (const auto& r : request.batch.rejected) {
+    const auto& merchant = r.merchant.empty() ? request.key_merchant : r.merchant;
+    if (!is_merchant_id(merchant)) continue;
+    auto& seen = counts[{merchant, r.code}];
+    if (seen.shown++ < journaled_refusals_max) {
+      put(merchant, r.code, r.detail, r.raw, 1);
+    } else {
+      ++seen.more;
+    }
+  }
+  for (const auto& [key, seen] : counts)
+    if (seen.more != 0) put(key.first, key.second, {}, {}, seen.more);
+}
+
+}  // namespace
+
+/// A request within a gathering: its events are [first, first + count) of the submission.
+struct ingest_service::member {
+  ingest_request request;
+  std::uint32_t first = 0, count = 0, journaled = 0;  // journaled: count and its refusals
+
+  void answer(const submission& events);
+
+ private:
+  struct totals {
+    std::uint64_t accepted = 0, duplicate = 0, over_quota = 0, unavailable = 0;
+    std::uint32_t retry_after_ms = 0;
+  };
+  [[nodiscard]] totals count_outcomes(const submission& events) const;
+  [[nodiscard]] http_response unavailable(const submission& events) const;
+  void refuse_over_quota(const submission& events);
+};
+
+ingest_service::member::totals ingest_service::member::count_outcomes(
+    const submission& events) const {
+  totals t;
+  for (auto i = first; i < first + journaled; ++i) {
+    const auto& e = events.events[i];
+    if (e.what == outcome::unavailable) ++t.unavailable;
+    if (i >= first + count) continue;
+    if (e.what == outcome::accepted) ++t.accepted;
+    if (e.what == outcome::duplicate) ++t.duplicate;
+    if (e.what == outcome::over_quota) ++t.over_quota;
+    t.retry_after_ms = std::max(t.retry_after_ms, e.retry_after_ms);
+  }
+  return t;
+}
+
+/// 503 with the ranges of indexes that are known to be stored.
+http_response ingest_service::member::unavailable(const submission& events) const {
+  std::vector<std::uint32_t> stored;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto what = events.events[first + i].what;
+    if (what == outcome::accepted || what == outcome::duplicate)
+      stored.push_back(request.batch.events[i].index);
+  }
+  std::string ranges = "[";
+  for (std::size_t i = 0; i < stored.size();) {
+    auto end = i;
+    while (end + 1 < stored.size() && stored[end + 1] == stored[end] + 1) ++end;
+    if (ranges.size() > 1) ranges += ',';
+    ranges += '[' + std::to_string(stored[i]) + ',' + std::to_string(stored[end]) + ']';
+    i = end + 1;
+  }
+  auto response = retry_later(problem(503, "unavailable",
+                                      "Not all of the body is known to be stored: send the same "
+                                      "body again, events with ids count once."),
+                              retry_after_s);
+  add_problem_member(response, "stored", ranges + ']');
+  return response;
+}
+
+void ingest_service::member::refuse_over_quota(const submission& events) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (events.events[first + i].what != outcome::over_quota) continue;
+    rejected_event r;
+    r.index = request.batch.events[i].index;
+    r.code = "over_quota";
+    r.detail = "the merchant is over its rate of events";
+    request.batch.rejected.push_back(std::move(r));
+  }
+  std::sort(request.batch.rejected.begin(), request.batch.rejected.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+}
+
+void ingest_service::member::answer(const submission& events) {
+  const auto t = count_outcomes(events);
+  if (t.unavailable != 0) {
+    request.answer(unavailable(events));
+    return;
+  }
+  if (t.over_quota != 0 && !request.platform) {
+    request.answer(retry_later(problem(429, "over_quota", "the merchant is over its rate of events"),
+                               (t.retry_after_ms + 999) / 1'000));
+    return;
+  }
+  if (t.over_quota != 0) refuse_over_quota(events);
+  std::vector<actors::ack_position> positions;
+  for (auto i = first; i < first + count; ++i) {
+    const auto& e = events.events[i];
+    if (e.offset != 0) positions.push_back({shard_of(e.merchant), e.offset});
+  }
+  http_response response;
+  response.body = receipt_json(t.accepted, t.duplicate, request.batch.rejected,
+                               encode_ack(std::move(positions)), t.retry_after_ms);
+  if (request.form == receipt_form::segment) response.body.insert(1, "\"success\":true,");
+  request.answer(std::move(response));
+}
+
+/// Requests that go to the engine as one submission.
+struct ingest_service::gathering {
+  actors::submission_ptr events = std::make_shared<submission>();
+  std::vector<member> members;
+  executor_ref loop;
+};
+
+ingest_service::ingest_service(actors::engine& engine, std::size_t loops)
+    : engine_{engine}, open_(loops) {}
+ingest_service::~ingest_service() = default;
+
+void ingest_service::add(gathering& into, ingest_request request) {
+  auto& events = *into.events;
+  member m;
+  m.first = static_cast<std::uint32_t>(events.events.size());
+  const auto base = static_cast<std::uint32_t>(events.bytes.size());
+  if (base == 0) {
+    events.bytes = std::move(request.batch.bytes);
+  } else {
+    events.bytes += request.batch.bytes;
+  }
+  for (const auto& p : request.batch.events) {
+    submission::entry entry;
+    entry.begin = base + p.begin;
+    entry.size = p.size;
+    entry.merchant = p.merchant_hash;
+    events.events.push_back(entry);
+  }
+  m.count = static_cast<std::uint32_t>(request.batch.events.size());
+  if (!request.batch.rejected.empty()) add_refusals(events, request);
+  m.journaled = static_cast<std::uint32_t>(events.events.size()) - m.first;
+  into.loop = request.loop;
+  m.request = std::move(request);
+  into.members.push_back(std::move(m));
+}
+
+void ingest_service::take(ingest_request request) {
+  const auto loop = request.loop.index();
+  auto& open = open_[loop];
+  const bool first = open == nullptr;
+  if (first) open = std::make_unique<gathering>();
+  add(*open, std::move(request));
+  if (open->events->events.size() >= gathered_events_max) {
+    flush(loop);
+  } else if (first) {
+    open->loop.post([self = shared_from_this(), loop] { self->flush(loop); });
+  }
+}
+
+void ingest_service::flush(std::size_t loop) {
+  if (open_[loop]) send(std::move(open_[loop]));
+}
+
+void ingest_service::send(std::unique_ptr<gathering> full) {
+  auto events = full->events;
+  // The answers are made on the loop that took the requests. The gathering owns the submission, so
+  // the submission must not own the gathering.
+  auto loop = full->loop;
+  events->on_done = [owner = full.release(), loop = std::move(loop)] {
+    const std::shared_ptr<gathering> done{owner};
+    loop.post([done] {
+      for (auto& m : done->members) m.answer(*done->events);
+    });
+  };
+  engine_.submit(std::move(events));
+}
+
+}  // namespace tally::api

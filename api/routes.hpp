@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "actors/engine.hpp"
+#include "api/http_message.hpp"
+#include "api/http_stats.hpp"
+#include "api/ingest_types.hpp"
+
+namespace tally::api {
+
+/// What the routes need to know beside the engine.
+struct routes_options {
+  ingest_limits limits;
+  std::size_t loops = 1;                 // of the server that calls the handler
+  std::uint32_t read_queries_per_s = 0;  // per merchant, 0: no limit
+  std::chrono::milliseconds query_timeout{10'000};
+};
+
+/// The public API: who may do what, and which function does it. Lives as long as its server; the
+/// engine must live longer.
+[[nodiscard]] handler public_routes(actors::engine& engine, const routes_options& options);
+
+/// Health and metrics, for the listener that only operators reach. `stats` of the public server.
+[[nodiscard]] handler admin_routes(actors::engine& engine, const http_stats& stats);
+
+/// What `tally query` and the console's "query" command run: the body of a question, already
+/// allowed, to the text of the answer.
+void run_query(actors::engine& engine, const std::string& body, const std::string& format,
+               actors::callback<std::string> then);
+
+}  // namespace tally::api

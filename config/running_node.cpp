@@ -1,0 +1,162 @@
+#include "config/running_node.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+#include "api/http_server.hpp"
+#include "api/routes.hpp"
+#include "config/token_file.hpp"
+
+namespace tally::config {
+namespace {
+
+constexpr int broken_exit = 1;
+
+api::http_options public_options(const http_settings& from) {
+  api::http_options to;
+  to.listen = from.listen;
+  if (from.threads != 0) to.loops = from.threads;
+  to.connections_max = from.connections_max;
+  to.header_bytes_max = from.header_bytes_max;
+  to.body_bytes_max = to.encoded_body_bytes_max = from.body_bytes_max;
+  to.header_timeout = from.header_timeout;
+  to.body_timeout = from.body_timeout;
+  to.write_timeout = from.write_timeout;
+  to.idle_timeout = from.idle_timeout;
+  to.answer_timeout = from.request_timeout;
+  to.trusted_proxies = from.trusted_proxies;
+  to.cors.origins = from.cors_origins;
+  return to;
+}
+
+api::routes_options route_options(const http_settings& from, std::size_t loops) {
+  api::routes_options to;
+  to.limits.event_bytes_max = from.event_bytes_max;
+  to.limits.events_max = from.body_events_max;
+  to.limits.props_max = from.props_max;
+  to.limits.depth_max = from.depth_max;
+  to.limits.ahead_max = from.ahead_max;
+  to.loops = loops;
+  to.read_queries_per_s = from.read_queries_per_s;
+  to.query_timeout = from.request_timeout;
+  return to;
+}
+
+void wanted_signals(sigset_t& set) {
+  sigemptyset(&set);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
+}
+
+}  // namespace
+
+struct running_node::impl {
+  node_options options;
+  std::unique_ptr<actors::engine> engine;
+  std::unique_ptr<api::http_server> open;   // the public listeners
+  std::unique_ptr<api::http_server> admin;
+  std::string token;
+
+  status listen();
+  int drain();
+};
+
+status running_node::impl::listen() {
+  const auto http = public_options(options.http);
+  auto server = api::http_server::start(
+      http, api::public_routes(*engine, route_options(options.http, http.loops)));
+  if (!server) return server.error();
+  open = std::move(*server);
+  api::http_options local;
+  local.listen = {options.http.admin};
+  auto second = api::http_server::start(local, api::admin_routes(*engine, open->stats()));
+  if (!second) return second.error();
+  admin = std::move(*second);
+  return done{};
+}
+
+running_node::running_node(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
+
+result<std::unique_ptr<running_node>> running_node::start(const node_options& options) {
+  auto made = std::make_unique<impl>();
+  made->options = options;
+  // The journal's own thread finds out that the disk is gone; the process ends by its signal.
+  made->options.engine.on_broken = [](const std::string&) { kill(getpid(), SIGUSR2); };
+  auto engine = actors::engine::start(made->options.engine);
+  if (!engine) return engine.error();
+  made->engine = std::move(*engine);
+  if (auto listening = made->listen(); !listening) return listening.error();
+  auto& started = *made->engine;
+  for (const auto& place : made->open->endpoints())
+    if (!place.starts_with("unix:")) {
+      started.set_http_address(place);
+      break;
+    }
+  started.add_command("query", [&started](std::vector<std::string> words,
+                                          actors::callback<std::string> then) {
+    if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
+    api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
+  });
+  made->token = started.console_token();
+  const auto written =
+      write_token(options.engine.data_dir, started.console_port(), made->token);
+  if (!written) return written.error();
+  return std::unique_ptr<running_node>{new running_node{std::move(made)}};
+}
+
+running_node::~running_node() {
+  if (impl_->engine && !impl_->token.empty())
+    remove_token(impl_->options.engine.data_dir, impl_->engine->console_port(), impl_->token);
+  impl_->admin.reset();
+  impl_->open.reset();
+}
+
+const std::vector<std::string>& running_node::endpoints() const {
+  return impl_->open->endpoints();
+}
+std::string running_node::admin_endpoint() const { return impl_->admin->endpoints().front(); }
+std::uint16_t running_node::console_port() const { return impl_->engine->console_port(); }
+
+int running_node::impl::drain() {
+  notify_service_manager("STOPPING=1");
+  spdlog::info("node_drains timeout_ms={}", options.shutdown_timeout.count());
+  open->stop_accepting();
+  const bool answered = open->drain(options.shutdown_timeout);
+  const auto saved = engine->drain(options.shutdown_timeout);
+  if (!saved) spdlog::error("node_not_drained reason={}", saved.error().text());
+  spdlog::info("node_stopped answered={} saved={}", answered, saved.ok());
+  return answered && saved ? 0 : 1;
+}
+
+int running_node::run() {
+  notify_service_manager("READY=1");
+  sigset_t wanted;
+  wanted_signals(wanted);
+  sigaddset(&wanted, SIGUSR2);
+  for (;;) {
+    int got = 0;
+    if (sigwait(&wanted, &got) != 0) continue;
+    if (got == SIGUSR2) {
+      spdlog::error("node_ends reason={}", impl_->engine->not_ready());
+      // What is in memory may be ahead of the disk: nothing may be written any more.
+      std::_Exit(broken_exit);
+    }
+    if (got != SIGHUP) break;
+    start_logging(impl_->options.log_level, impl_->options.log_format);
+    spdlog::info("settings_reloaded log_level={}", impl_->options.log_level);
+  }
+  std::thread impatient{[] {
+    sigset_t again;
+    wanted_signals(again);
+    sigdelset(&again, SIGHUP);
+    int got = 0;
+    if (sigwait(&again, &got) == 0) std::_Exit(128 + got);
+  }};
+  impatient.detach();
+  return impl_->drain();
+}
+
+}  // namespace tally::config

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/node_options.hpp"
+#include "domain/result.hpp"
+
+namespace tally::config {
+
+/// A node with its engine, its listeners and its console token: what `tally node` runs.
+class running_node {
+ public:
+  static result<std::unique_ptr<running_node>> start(const node_options& options);
+  ~running_node();
+
+  /// Waits for SIGTERM or SIGINT (or a journal that broke), reloading on SIGHUP. Signals must be
+  /// blocked in every thread before start(). Gives the process's exit code after draining; a second
+  /// signal ends the process at once.
+  int run();
+
+  [[nodiscard]] const std::vector<std::string>& endpoints() const;
+  [[nodiscard]] std::string admin_endpoint() const;
+  [[nodiscard]] std::uint16_t console_port() const;
+
+ private:
+  struct impl;
+  explicit running_node(std::unique_ptr<impl> i);
+  std::unique_ptr<impl> impl_;
+};
+
+/// Blocks the signals that run() waits for. Called first, in main's thread.
+void block_signals();
+
+/// Says something to systemd where $NOTIFY_SOCKET is set: "READY=1".
+void notify_service_manager(const std::string& state);
+
+/// spdlog as the settings want it: level, text or JSON lines, on stderr.
+void start_logging(const std::string& level, const std::string& format);
+
+}  // namespace tally::config
