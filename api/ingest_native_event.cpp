@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/ingest_order.hpp"
+#include "api/json_text.hpp"
 
 namespace tally::api {
 namespace {
@@ -164,6 +165,10 @@ class event_reader {
     return !context_.platform || hint(value, path, out);
   }
 
+  bool read_agent(const json_node& value, const field_path& path) {
+    return read_hint(value, path, limits_.agent_bytes_max, e_.agent, why_);
+  }
+
   bool read_id(const json_node& value) {
     if (value.is(json_kind::null)) return true;
     if (!value.is(json_kind::text) && !is_integer(value)) {
@@ -249,7 +254,7 @@ class event_reader {
     e_.at = e_.sent.form == time_form::none ? context_.now : e_.sent.at;
     if (!received_) e_.received_at = context_.now;
     if (!context_.platform) {
-      e_.agent = context_.agent;
+      e_.agent = cut_text(context_.agent, limits_.agent_bytes_max);
       e_.network = context_.address_network;
     }
     if ((e_.has_order || e_.name == "refund") && !check_order(e_, "order", "order.items", why_)) {

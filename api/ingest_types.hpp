@@ -25,6 +25,7 @@ struct ingest_limits {
   std::size_t text_bytes_max = 500;    // visitor, user, session, texts of an order: too_long
   std::size_t url_bytes_max = 2'000;   // longer: too_long
   std::size_t hint_bytes_max = 2'000;  // referrer, title, language and the like are cut to this
+  std::size_t agent_bytes_max = 512;   // user agents are cut to this
   std::size_t key_bytes_max = 200;     // name of a prop or unknown field: bad_props
   std::size_t raw_bytes_max = 4'096;   // of a refused event's text
 };

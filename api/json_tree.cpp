@@ -231,6 +231,7 @@ std::string_view text_arena::keep(std::string_view text) {
 
 void text_arena::clear() {
   if (blocks_.size() > 1) blocks_.resize(1);
+  if (!blocks_.empty() && blocks_.front().size > arena_block_bytes) blocks_.clear();
   used_ = 0;
 }
 

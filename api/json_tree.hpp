@@ -90,7 +90,7 @@ class json_elements {
 /// The last field of that name, or null: also where `object` is null or no object.
 [[nodiscard]] const json_node* find_field(const json_node* object, std::string_view key);
 
-/// Bytes that stay where they are until clear(), which keeps the first block.
+/// Bytes that stay where they are until clear(), which keeps a block.
 class text_arena {
  public:
   /// Room for `size` bytes; give back what was not used with trim().
@@ -108,12 +108,16 @@ class text_arena {
   std::size_t used_ = 0;  // of the last block
 };
 
-/// A document as a flat list of nodes; the first is the root. Cleared, it keeps its capacity.
+/// A document as a flat list of nodes; the first is the root. Cleared, it keeps what memory an
+/// ordinary document needs.
 struct json_tree {
   std::vector<json_node> nodes;
   text_arena texts;
 
+  static constexpr std::size_t kept_nodes_max = 1 << 17;  // 4 MiB
+
   void clear() {
+    if (nodes.capacity() > kept_nodes_max) nodes = std::vector<json_node>{};
     nodes.clear();
     texts.clear();
   }

@@ -95,13 +95,13 @@ class object_reader {
   /// Fails on members that nobody took.
   void finish() {
     if (!outcome_) return;
-    for (const auto& [name, unused] : value_.items()) {
-      if (std::ranges::find(known_, std::string_view{name}) != known_.end()) continue;
-      const auto nearest = std::ranges::min_element(known_, {}, [&](std::string_view k) {
-        return edit_distance(std::string_view{name}.substr(0, 64), k);
-      });
-      const auto shown = escaped(std::string_view{name}.substr(0, 64));
-      outcome_ = bad(path(shown),
+    for (const auto& member : value_.items()) {
+      const std::string_view name = member.key();
+      if (std::ranges::find(known_, name) != known_.end()) continue;
+      const auto shown = name.substr(0, 64);
+      const auto nearest = std::ranges::min_element(
+          known_, {}, [&](std::string_view k) { return edit_distance(shown, k); });
+      outcome_ = bad(path(escaped(shown)),
                      "there is no such field; the nearest is '" + std::string{*nearest} + "'");
       return;
     }
@@ -216,7 +216,7 @@ class filter_reader {
     }
     if (!q_.names.empty()) return not_yet(pointer, "two filters of event:name need event history");
     std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     q_.names = std::move(names);
     return done{};
   }

@@ -10,7 +10,7 @@
 namespace tally::api {
 
 /// Largest body of a question.
-constexpr std::size_t query_bytes_max = 64 * 1'024;
+constexpr std::size_t query_bytes_max = 65'536;
 /// Longest wait for `consistency.after`.
 constexpr std::chrono::milliseconds query_wait_max{10'000};
 

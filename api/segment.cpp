@@ -44,8 +44,8 @@ std::optional<segment_call> call_of_type(const json_node* type) {
 // Reads one message after another, as itself or as refused.
 class message_taker {
  public:
-  message_taker(const ingest_context& context, const json_node* envelope, event_scratch& scratch,
-                batch_builder& batch)
+  message_taker(const ingest_context& context, const segment_envelope& envelope,
+                event_scratch& scratch, batch_builder& batch)
       : context_{context}, envelope_{envelope}, scratch_{scratch}, batch_{batch} {}
 
   void take(const json_node& message, std::optional<segment_call> call) {
@@ -66,7 +66,7 @@ class message_taker {
     }
     if (context_.platform) {
       const auto* merchant = find_field(&message, "merchant");
-      if (merchant == nullptr) merchant = find_field(envelope_, "merchant");
+      if (merchant == nullptr) merchant = envelope_.merchant;
       if (!read_merchant_name(merchant, scratch_.e.merchant, why)) return false;
     }
     if (batch_.next_index() >= context_.limits.segment_events_max) {
@@ -88,7 +88,7 @@ class message_taker {
   }
 
   const ingest_context& context_;
-  const json_node* envelope_;
+  const segment_envelope& envelope_;
   event_scratch& scratch_;
   batch_builder& batch_;
 };
@@ -163,14 +163,16 @@ ingest_result parse_segment(segment_call call, std::string& body, const ingest_c
   batch.reserve(body.size());
   const auto& root = scratch.tree.nodes.front();
   if (call != segment_call::batch) {
-    message_taker{context, nullptr, scratch, batch}.take(root, call);
+    const segment_envelope none;
+    message_taker{context, none, scratch, batch}.take(root, call);
     return batch.take();
   }
   const auto* const messages = find_field(&root, "batch");
   if (messages == nullptr || !messages->is(json_kind::array)) {
     return unreadable_body{400, "bad_type", "batch: must be an array of messages"};
   }
-  message_taker taker{context, &root, scratch, batch};
+  const auto envelope = segment_envelope::of(root);
+  message_taker taker{context, envelope, scratch, batch};
   for (const auto& message : json_elements(*messages)) taker.take(message, std::nullopt);
   return batch.take();
 }

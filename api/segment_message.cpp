@@ -16,6 +16,8 @@ constexpr std::array<std::string_view, 21> known_fields{
     "_metadata",    "channel",    "version", "merchant",    "rudderId",  "originalTimestamp",
     "integrations", "request_ip", "ip"};
 
+constexpr std::size_t zone_bytes_max = 100;
+
 // What clients collect by themselves is never a reason to refuse: no text reads as nothing.
 std::string_view lenient_text(const json_node* value, std::size_t bytes_max) {
   if (value == nullptr || (!value->is(json_kind::text) && !is_integer(*value))) return {};
@@ -72,7 +74,7 @@ class message_reader {
         e_{scratch.e},
         why_{why},
         own_context_{object_or_null(find_field(&node_, "context"))},
-        batch_context_{object_or_null(find_field(message.envelope, "context"))} {}
+        batch_context_{message.envelope.context} {}
 
   bool read(std::uint32_t index) {
     if (!read_who() || !read_when() || !read_what()) return false;
@@ -129,7 +131,7 @@ class message_reader {
     }
     e_.at = e_.sent.at;
     const auto* sent_at = find_field(&node_, "sentAt");
-    if (sent_at == nullptr) sent_at = find_field(message_.envelope, "sentAt");
+    if (sent_at == nullptr) sent_at = message_.envelope.sent_at;
     client_time handed_over;
     refusal ignored;
     if (sent_at != nullptr && read_time(*sent_at, "sentAt", handed_over, ignored) &&
@@ -221,8 +223,10 @@ class message_reader {
   }
 
   void read_surroundings() {
-    const auto agent = lenient_text(of_context("userAgent"), limits_.hint_bytes_max);
-    e_.agent = agent.empty() ? context_.agent : agent;
+    e_.agent = lenient_text(of_context("userAgent"), limits_.agent_bytes_max);
+    if (e_.agent.empty() && !context_.platform) {
+      e_.agent = cut_text(context_.agent, limits_.agent_bytes_max);
+    }
     e_.language = lenient_text(of_context("locale"), limits_.hint_bytes_max);
     if (!context_.platform) {
       e_.network = context_.address_network;
@@ -232,8 +236,8 @@ class message_reader {
       e_.network = scratch_.network;
     }
     read_screen();
-    if (const auto* const zone = of_context("timezone");
-        zone != nullptr && zone->is(json_kind::text)) {
+    const auto* const zone = of_context("timezone");
+    if (zone != nullptr && zone->is(json_kind::text) && zone->text.size() <= zone_bytes_max) {
       scratch_.extras.emplace_back("timezone", zone);
     }
     read_campaign();
@@ -250,6 +254,7 @@ class message_reader {
   void read_campaign() {
     const auto* const campaign = object_or_null(of_context("campaign"));
     if (campaign == nullptr || campaign->count == 0) return;
+    if (campaign->text.size() > limits_.url_bytes_max) return;
     if (e_.url.empty() && campaign->depth <= limits_.depth_max) {
       scratch_.extras.emplace_back("campaign", campaign);
     }
@@ -289,6 +294,13 @@ class message_reader {
 };
 
 }  // namespace
+
+segment_envelope segment_envelope::of(const json_node& batch) {
+  constexpr std::uint32_t context_fields_max = 256;
+  const auto* context = object_or_null(find_field(&batch, "context"));
+  if (context != nullptr && context->count > context_fields_max) context = nullptr;
+  return {context, find_field(&batch, "sentAt"), find_field(&batch, "merchant")};
+}
 
 bool read_segment_message(const segment_message& message, const ingest_context& context,
                           std::uint32_t index, event_scratch& scratch, refusal& why) {

@@ -5,10 +5,20 @@
 
 namespace tally::api {
 
-/// A message of known kind, and the batch around it or null.
+/// What a batch says of all its messages; each may be null. Looked up once: a message must not cost
+/// more because the batch around it is large.
+struct segment_envelope {
+  const json_node* context = nullptr;  // an object with few fields
+  const json_node* sent_at = nullptr;
+  const json_node* merchant = nullptr;
+
+  static segment_envelope of(const json_node& batch);
+};
+
+/// A message of known kind.
 struct segment_message {
   const json_node& node;
-  const json_node* envelope;
+  const segment_envelope& envelope;
   segment_call call;
 };
 

@@ -140,14 +140,6 @@ bucket_time date_begin(const zone& z, local_date date) {
   return date_begin(z, day + days{1});
 }
 
-bucket_finder::begins bucket_finder::find(event_time at) {
-  const auto t = floor<seconds>(at);
-  if (t < stretch_begin_ || t >= stretch_end_) enter(t);
-  const auto on_clock = (t - midnight_).count();
-  return {std::max(t - seconds{on_clock % 60}, stretch_begin_),
-          std::max(t - seconds{on_clock % 3'600}, stretch_begin_), day_begin_};
-}
-
 void bucket_finder::enter(bucket_time t) {
   const auto p = zone_->at(t);
   const auto day = floor<days>(t + p.offset);

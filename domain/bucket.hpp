@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,7 +51,13 @@ class bucket_finder {
     bucket_time minute, hour, day;
   };
   explicit bucket_finder(const zone& z) : zone_{&z} {}
-  [[nodiscard]] begins find(event_time at);
+  [[nodiscard]] begins find(event_time at) {
+    const auto t = std::chrono::floor<std::chrono::seconds>(at);
+    if (t < stretch_begin_ || t >= stretch_end_) enter(t);
+    const auto on_clock = (t - midnight_).count();
+    return {std::max(t - std::chrono::seconds{on_clock % 60}, stretch_begin_),
+            std::max(t - std::chrono::seconds{on_clock % 3'600}, stretch_begin_), day_begin_};
+  }
 
  private:
   void enter(bucket_time t);

@@ -16,6 +16,11 @@ using namespace std::chrono;
 constexpr unsigned range_days_max = 3'660;
 constexpr unsigned range_months_max = 120;
 
+/// Dates and times asked about lie between these, so that no arithmetic leaves the calendar of
+/// buckets (the years 1 to 9999), whatever the zone.
+constexpr sys_days calendar_begin{year{1} / January / day{8}};
+constexpr sys_days calendar_end{year{9'998} / January / day{1}};
+
 failure bad(std::string_view pointer, std::string_view text) {
   return {errc::bad_request, std::string{pointer} + ": " + std::string{text}};
 }
@@ -25,7 +30,7 @@ asked_range of_days(const zone& z, local_date first, local_date last) {
   return {date_begin(z, first), date_begin(z, after), true, first, last};
 }
 
-/// "2010-12-01", of the years that leave room for arithmetic.
+/// "2010-12-01"
 std::optional<local_date> parse_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
   const auto number = [&](std::size_t begin, std::size_t size) -> int {
@@ -35,9 +40,10 @@ std::optional<local_date> parse_date(std::string_view text) {
     return error == std::errc{} && read == end && n >= 0 ? n : -1;
   };
   const auto y = number(0, 4), m = number(5, 2), d = number(8, 2);
-  if (y < 2 || y > 9'997 || m < 1 || d < 1) return std::nullopt;
+  if (y < 1 || m < 1 || d < 1) return std::nullopt;
   const local_date date{year{y}, month{static_cast<unsigned>(m)}, day{static_cast<unsigned>(d)}};
-  if (!date.ok()) return std::nullopt;
+  if (!date.ok() || sys_days{date} < calendar_begin || sys_days{date} >= calendar_end)
+    return std::nullopt;
   return date;
 }
 
@@ -55,7 +61,8 @@ result<range_end> parse_end(const zone& z, std::string_view text, bool last,
   }
   const bool dated = text.size() > 10 && text[4] == '-';
   const auto time = dated ? parse_client_time(text) : std::nullopt;
-  if (!time) return bad(pointer, "is neither a date (2024-01-31) nor an RFC 3339 time");
+  if (!time || time->at < calendar_begin || time->at >= calendar_end)
+    return bad(pointer, "is neither a date (2024-01-31) nor an RFC 3339 time");
   const auto named =
       text.find('.') == std::string_view::npos ? milliseconds{1'000} : milliseconds{1};
   return range_end{last ? time->at + named : time->at, std::nullopt};
@@ -106,7 +113,8 @@ std::optional<asked_range> named_range(std::string_view name, const zone& z,
   if (name == "realtime") return realtime(now);
   if (name == "all") {
     if (!facts.any) return of_days(z, today, today);
-    const auto oldest = local_date_of(z, facts.oldest), newest = local_date_of(z, facts.newest);
+    const auto first = std::max(facts.oldest, event_time{calendar_begin});
+    const auto oldest = local_date_of(z, first), newest = local_date_of(z, facts.newest);
     return of_days(z, std::min(oldest, today), std::max(newest, today));
   }
   if (const auto n = count_of(name, "d"); n && *n >= 1 && *n <= range_days_max)
@@ -131,14 +139,19 @@ local_date year_before(local_date date) {
   return earlier.ok() ? earlier : last_of(earlier.year() / earlier.month());
 }
 
-asked_range compared_days(const question& q, const asked_range& asked, const zone& z,
-                          event_time now) {
+failure before_all_years() {
+  return bad("/compare", "the range to compare with begins before the year 1");
+}
+
+result<asked_range> compared_days(const question& q, const asked_range& asked, const zone& z,
+                                  event_time now) {
   const auto today = local_date_of(z, now);
   const auto last = asked.first <= today ? std::min(asked.last, today) : asked.last;
   const auto length = sys_days{last} - sys_days{asked.first};
   auto first = sys_days{q.compare == comparison::year_over_year
                             ? year_before(asked.first)
                             : local_date{sys_days{asked.first} - length - days{1}}};
+  if (first < calendar_begin) return before_all_years();
   if (q.match_day_of_week) first += to_same_weekday(local_date{first}, asked.first);
   return of_days(z, local_date{first}, local_date{first + length});
 }
@@ -166,6 +179,7 @@ result<asked_range> resolve_comparison(const question& q, const asked_range& ask
     const auto date = local_date_of(z, asked.from);
     shift = sys_days{date} - sys_days{year_before(date)};
   }
+  if (asked.from - shift < calendar_begin) return before_all_years();
   return asked_range{asked.from - shift, asked.to - shift};
 }
 

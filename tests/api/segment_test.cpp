@@ -358,6 +358,18 @@ TEST(segment, keeps_a_campaign_beside_an_event_without_url) {
             "campaign\x81\xa6source\xa1s");
 }
 
+TEST(segment, does_not_multiply_a_large_context_of_the_batch) {
+  std::string messages = R"({"type":"page"})";
+  for (int i = 1; i < 1'000; ++i) messages += R"(,{"type":"page"})";
+  const std::string large(100'000, 'x');
+  const auto parsed =
+      parse(segment_call::batch, R"({"context":{"campaign":{"source":")" + large +
+                                     R"("},"timezone":")" + large + R"(","userAgent":")" + large +
+                                     R"("},"batch":[)" + messages + "]}");
+  EXPECT_EQ(parsed->events.size(), 1'000u);
+  EXPECT_LT(parsed->batch.bytes.size(), 1'000'000u);
+}
+
 TEST(segment, believes_a_platform_key) {
   const auto parsed = parse(segment_call::batch,
                             R"({"merchant":"a","batch":[
@@ -369,6 +381,7 @@ TEST(segment, believes_a_platform_key) {
   EXPECT_EQ(parsed->events[0].network, "198.51.100.0/24");
   EXPECT_EQ(parsed->events[1].merchant, "b");
   EXPECT_EQ(parsed->events[1].network, "");
+  EXPECT_EQ(parsed->events[1].agent, "");
   EXPECT_EQ(parsed->batch.rejected[0].code, "bad_merchant");
 }
 

@@ -241,7 +241,7 @@ class same_events_in_every_width : public testing::TestWithParam<const char*> {
         traffic.visitors.add(person(static_cast<std::uint64_t>(i) % 300));
         auto& sales = rows_.commerce[{{width, "GBP"}, begin}];
         sales.orders += 1;
-        sales.gross_sales += i * 1'250'000;
+        sales.gross_sales += money_sum{i} * 1'250'000;
       }
     }
   }

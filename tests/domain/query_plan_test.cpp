@@ -288,6 +288,34 @@ TEST(make_plan, points_at_what_is_wrong) {
   }
 }
 
+TEST(make_plan, survives_the_ends_of_the_calendar) {
+  for (const auto* from :
+       {"0001-01-01", "0002-01-01", "0001-01-01T00:00:00Z", "9997-12-30", "9999-12-31T23:59:58Z"}) {
+    for (const auto* to : {"0002-01-03", "9997-12-31", "9999-12-31", "9999-12-31T23:59:59Z"}) {
+      for (const auto mode :
+           {comparison::none, comparison::previous_period, comparison::year_over_year}) {
+        for (const auto* step : {"time:year", "time:day", "time:minute"}) {
+          auto q = ask_between({"visits"}, {step}, from, to);
+          q.compare = mode;
+          q.timezone = "Asia/Kolkata";
+          const auto p = make_plan(q, london_shop(), london_now());
+          if (p) {
+            EXPECT_LE(p->buckets.size(), buckets_max + 1) << from << to << step;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(make_plan, compares_with_nothing_before_the_year_1) {
+  auto q = ask_between({"visits"}, {}, "0900-01-01", "2024-01-01");
+  q.compare = comparison::previous_period;
+  const auto p = make_plan(q, london_shop(), london_now());
+  ASSERT_FALSE(p);
+  EXPECT_TRUE(p.error().detail.starts_with("/compare: ")) << p.error().detail;
+}
+
 TEST(make_plan, refuses_names_that_rows_may_have_missed) {
   auto facts = london_shop();
   facts.names.clear();

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -78,13 +77,14 @@ class zone_oracle {
     return to;
   }
 
-  /// All changes of offset that leave a trace between two looks, 18 hours apart.
+  /// All changes of offset, as no offset ever lasted for less than the 3 days between two looks.
   static std::vector<std::int64_t> changes(compared_range range) {
+    constexpr std::int64_t step = 259'200;
     std::vector<std::int64_t> found;
     auto before = offset(range.from);
-    for (auto t = range.from + 64'800; t < range.to; t += 64'800) {
+    for (auto t = range.from + step; t < range.to; t += step) {
       const auto now = offset(t);
-      if (now != before) found.push_back(change_between(t - 64'800, t));
+      if (now != before) found.push_back(change_between(t - step, t));
       before = now;
     }
     return found;
@@ -103,12 +103,11 @@ class zone_oracle {
     const auto midnight = to_s(day);
     std::vector<std::int64_t> candidates{midnight - offset(midnight - 172'800),
                                          midnight - offset(midnight + 172'800)};
-    for (const auto change :
-         std::ranges::subrange(std::ranges::lower_bound(changes, midnight - 172'800),
-                               std::ranges::upper_bound(changes, midnight + 172'800)))
+    auto change = std::lower_bound(changes.begin(), changes.end(), midnight - 172'800);
+    for (; change != changes.end() && *change <= midnight + 172'800; ++change)
       candidates.insert(candidates.end(),
-                        {change, midnight - offset(change - 1), midnight - offset(change)});
-    std::ranges::sort(candidates);
+                        {*change, midnight - offset(*change - 1), midnight - offset(*change)});
+    std::sort(candidates.begin(), candidates.end());
     for (const auto t : candidates)
       if (date(t) == day) return t;
     return std::nullopt;

@@ -62,6 +62,12 @@ bool begins_with_one_of(std::string_view path, const std::vector<std::string_vie
   return std::ranges::any_of(prefixes, [&](auto prefix) { return path.starts_with(prefix); });
 }
 
+/// Characters of a line, not bytes: what is in UTF-8 takes one column.
+std::size_t columns_of(const std::string& line) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
 /// A table made by a program says so in its first line, and may be as long as it must.
 bool is_made(const std::vector<std::string>& lines) {
   return !lines.empty() && lines.front().starts_with("// Made by scripts/");
@@ -93,7 +99,7 @@ std::vector<finding> check_file(std::string_view path, const std::vector<std::st
   if (lines.size() > file_lines_max) found.push_back({lines.size(), "file has too many lines"});
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto& line = lines[i];
-    if (line.size() > line_columns_max) found.push_back({i + 1, "line too long"});
+    if (columns_of(line) > line_columns_max) found.push_back({i + 1, "line too long"});
     if (!layered) continue;
     for (const auto& b : bans)
       if (line.find(b.word) != std::string::npos && !std::ranges::count(b.allowed, folder))
@@ -163,6 +169,8 @@ TEST(style, the_check_notices_each_kind_of_offence) {
   for (const auto& c : cases)
     EXPECT_EQ(!check_file(c.path, {std::string{c.line}}).empty(), c.bad) << c.path << ' ' << c.line;
   EXPECT_FALSE(check_file("tests/a.cpp", {std::string(line_columns_max + 1, 'x')}).empty());
+  EXPECT_TRUE(
+      check_file("tests/a.cpp", {std::string(line_columns_max - 1, 'x') + "\u00e9"}).empty());
   EXPECT_FALSE(check_file("tests/a.cpp", std::vector<std::string>(file_lines_max + 1)).empty());
   EXPECT_TRUE(check_file("tests/a.cpp", std::vector<std::string>(file_lines_max)).empty());
 }
