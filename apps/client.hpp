@@ -32,6 +32,7 @@ int show_reply(const std::string& json_text, const std::string& output);
 void add_console_commands(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);
+void add_import(CLI::App& root, action& chosen);
 
 /// Columns of the terminal, 80 where stdout is none.
 [[nodiscard]] std::size_t terminal_width();

@@ -32,6 +32,7 @@ int report(const failure& why);
 void add_node(CLI::App& root, action& chosen);
 void add_version(CLI::App& root, action& chosen);
 void add_config(CLI::App& root, action& chosen);
+void add_bench(CLI::App& root, action& chosen);
 void add_completion(CLI::App& root, action& chosen);
 
 /// Flags of every setting, with --config, on a command.

@@ -26,6 +26,8 @@ int run(int argc, char** argv) {
   add_node(root, chosen);
   add_console_commands(root, chosen);
   add_query(root, chosen);
+  add_import(root, chosen);
+  add_bench(root, chosen);
   add_console(root, chosen);
   add_config(root, chosen);
   add_completion(root, chosen);
