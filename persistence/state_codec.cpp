@@ -79,7 +79,7 @@ void decode_visits(byte_reader& in, visit_table& visits) {
 
 /// The part of the head that a replay must give again.
 void encode_promised(byte_writer& out, const merchant_state& s) {
-  out.text(s.reporting_zone->name());
+  out.text(s.zone_name);
   out.text(s.currency);
   out.varint(s.applied);
   out.varint(s.events);
@@ -115,9 +115,10 @@ bool decode_head(std::string_view bytes, loaded_state& into) {
   byte_reader in{bytes};
   auto& s = into.state;
   if (in.u8() != head_version) return false;
-  const auto* z = zone::find(in.text());
+  const auto zone_name = in.text();
+  const auto* z = zone::find(zone_name);
   if (z == nullptr) return false;
-  s.set_reporting(*z, in.text());
+  s.set_reporting(*z, zone_name, in.text());
   s.applied = in.varint();
   s.events = in.varint();
   s.digest = in.u64be();
