@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "domain/bytes.hpp"
 
@@ -242,8 +243,10 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
       if (!scanned) return scanned;
     }
   if (!good) return failure{errc::corrupt_record, "ids of merchant " + owner.merchant};
-  std::sort(all.begin(), all.end(),
-            [](const seen_id& a, const seen_id& b) { return a.hash < b.hash; });
+  // An id without a client timestamp is new again after its window, so a hash may come twice.
+  std::sort(all.begin(), all.end(), [](const seen_id& a, const seen_id& b) {
+    return std::tie(a.hash, a.offset) < std::tie(b.hash, b.offset);
+  });
   std::string bytes;
   byte_writer out{bytes};
   for (const auto& id : all) {
