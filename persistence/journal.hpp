@@ -64,7 +64,7 @@ class journal {
   /// disk_full leaves nothing half done and may be tried again.
   result<round_number> append(const std::vector<chunk_ptr>& chunks,
                               const std::vector<record>& merchants);
-  /// Durable write to `meta`; an empty value deletes.
+  /// Durable write to `meta`; an empty value deletes. Takes a round of its own, without chunks.
   status put_meta(const std::vector<record>& records);
 
   [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty
