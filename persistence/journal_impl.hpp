@@ -102,7 +102,7 @@ struct journal::impl {
   rocksdb::Env* env;
   rocks::file_lock lock;
   std::unique_ptr<watermark_file> mark_file;
-  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>();
+  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>(false);
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* fallback = nullptr;  // the family `default`: always empty
