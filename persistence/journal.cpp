@@ -248,6 +248,18 @@ status journal::put_meta(const std::vector<record>& records) {
   return done{};
 }
 
+status journal::renew_identity(const journal_options& options) {
+  auto opened = open(options);
+  if (!opened) return opened.error();
+  auto& j = *(*opened)->impl_;
+  const auto round = j.commit({}, [&](rocksdb::WriteBatch& batch) {
+    batch.Put(j.meta, rocks::slice(meta_key::identity),
+              rocksdb::Env::Default()->GenerateUniqueId());
+  });
+  if (!round) return round.error();
+  return (*opened)->close();
+}
+
 round_number journal::last_round() const {
   return impl_->last_round;
 }

@@ -57,6 +57,9 @@ class journal {
   /// checksummed: last synced round, its chain digest, clean flag): fewer rounds than it names is
   /// `lossy_recovery`, and the message says what is missing.
   static result<std::unique_ptr<journal>> open(const journal_options& options);
+  /// Opens the journal, gives its directory a new identity and closes it: for a restored copy,
+  /// which may lack what its source acknowledged later.
+  static status renew_identity(const journal_options& options);
   ~journal();
 
   /// One commit round: one log record, one WriteBatch with `merchants` (puts into the family of
