@@ -20,7 +20,7 @@ constexpr std::size_t scan_readahead_bytes = 1 << 20;
 
 }  // namespace
 
-std::string journal::impl::place(const log_segment& s, round_number round) const {
+std::string journal::impl::place(const log_segment& s, round_number round) {
   return segment_name(s.number) + " round " + std::to_string(round) + ": ";
 }
 

@@ -90,7 +90,7 @@ struct journal::impl {
   [[nodiscard]] rocksdb::ColumnFamilyOptions log_options() const;
   [[nodiscard]] rocksdb::ColumnFamilyOptions table_options() const;
   [[nodiscard]] rocksdb::DBOptions database_options() const;
-  [[nodiscard]] std::string place(const log_segment& s, round_number round) const;
+  [[nodiscard]] static std::string place(const log_segment& s, round_number round);
   [[nodiscard]] result<std::string> get(rocksdb::ColumnFamilyHandle* family,
                                         std::string_view key) const;
   [[nodiscard]] result<std::vector<record>> list(rocksdb::ColumnFamilyHandle* family,

@@ -262,6 +262,7 @@ status journal::impl::open_database() {
     if (std::none_of(names.begin(), names.end(), segment_number)) wants(segment_name(1));
   }
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(names.size());
   for (const auto& name : names)
     families.emplace_back(name, segment_number(name) > 0 ? log_options() : table_options());
 
