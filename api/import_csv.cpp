@@ -8,6 +8,7 @@
 
 #include "api/import_lines.hpp"
 #include "api/import_reader.hpp"
+#include "api/json_text.hpp"
 #include "domain/client_time.hpp"
 #include "domain/csv.hpp"
 #include "domain/local_time.hpp"

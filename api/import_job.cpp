@@ -13,6 +13,7 @@
 
 #include "api/import_lines.hpp"
 #include "api/import_sender.hpp"
+#include "api/json_text.hpp"
 
 namespace tally::api {
 

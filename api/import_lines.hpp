@@ -59,7 +59,5 @@ class line_ids {
 /// Appends `,"name":"text"` with the escapes of JSON; nothing where the text is empty. Bytes that
 /// are no UTF-8 become U+FFFD.
 void append_field(std::string& json, std::string_view name, std::string_view text);
-/// Appends "text" in quotes.
-void append_json_text(std::string& json, std::string_view text);
 
 }  // namespace tally::api

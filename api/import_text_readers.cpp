@@ -6,6 +6,7 @@
 
 #include "api/import_lines.hpp"
 #include "api/import_reader.hpp"
+#include "api/json_text.hpp"
 
 namespace tally::api {
 

@@ -31,6 +31,7 @@ int show_reply(const std::string& json_text, const std::string& output);
 
 void add_console_commands(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
+void add_demo(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);
 void add_import(CLI::App& root, action& chosen);
 

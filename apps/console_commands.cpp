@@ -56,7 +56,9 @@ CLI::App* command_at(CLI::App& root, const remote_command& remote) {
   auto* at = &root;
   const auto path = split(remote.path);
   for (std::size_t i = 0; i < path.size(); ++i) {
-    auto* next = at->get_subcommand_no_throw(path[i]);
+    const auto same =
+        at->get_subcommands([&](const CLI::App* one) { return one->get_name() == path[i]; });
+    auto* next = same.empty() ? nullptr : same.front();
     if (next == nullptr) {
       const bool is_group = i + 1 < path.size();
       next = at->add_subcommand(path[i],

@@ -28,6 +28,7 @@ int run(int argc, char** argv) {
   add_query(root, chosen);
   add_import(root, chosen);
   add_bench(root, chosen);
+  add_demo(root, chosen);
   add_console(root, chosen);
   add_config(root, chosen);
   add_completion(root, chosen);
