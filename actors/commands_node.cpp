@@ -4,6 +4,7 @@
 
 #include "actors/command_parts.hpp"
 #include "domain/client_time.hpp"
+#include "persistence/backup.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
 
@@ -190,6 +191,15 @@ outcome_text rejects(command_context& context, const arguments& a) {
                                                                 json::error_handler_t::replace);
 }
 
+outcome_text backup(command_context& context, const arguments& a) {
+  if (a.words.size() != 1) return usage("backup DIRECTORY");
+  static_cast<void>(request<bool>(context, context.keeper, flush_atom::value));
+  const auto made = persistence::backup(*context.env->journal, *context.env->state, a.words[0]);
+  if (!made) return made.error();
+  audit(context, "backup", {{"directory", a.words[0]}});
+  return json{{"directory", a.words[0]}}.dump();
+}
+
 }  // namespace
 
 const std::vector<command>& node_commands() {
@@ -204,6 +214,7 @@ const std::vector<command>& node_commands() {
       {"log", "tail [ROUNDS] | dump ROUND", log_show},
       {"loglevel", "error|warn|info|debug", log_level},
       {"audit", "admin actions, oldest first", audit_list},
+      {"backup", "DIRECTORY: a checkpoint of this node's data", backup},
   };
   return all;
 }
