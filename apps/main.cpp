@@ -24,6 +24,7 @@ int run(int argc, char** argv) {
   root.require_subcommand(0, 1);
   action chosen;
   add_node(root, chosen);
+  add_offline(root, chosen);
   add_console_commands(root, chosen);
   add_query(root, chosen);
   add_import(root, chosen);
