@@ -59,7 +59,7 @@ outcome_text merchant_show(command_context& context, const arguments& a) {
   return look_into<std::string>(
       context, a.words[0], false, [&](const merchant_state& s) -> result<std::string> {
         return json{{"merchant", a.words[0]},
-                    {"timezone", s.reporting_zone->name()},
+                    {"timezone", s.zone_name},
                     {"currency", s.currency},
                     {"created", format_rfc3339(time_from_ms(found->created_ms))},
                     {"ledger", ledger_json(s.counts)}}
@@ -90,7 +90,7 @@ outcome_text merchant_inspect(command_context& context, const arguments& a) {
         const bool any = s.newest_ms != std::numeric_limits<std::int64_t>::min();
         return json{{"merchant", id},
                     {"shard", shard_of(merchant_hash(id))},
-                    {"timezone", s.reporting_zone->name()},
+                    {"timezone", s.zone_name},
                     {"currency", s.currency},
                     {"offset", s.applied},
                     {"events", s.events},

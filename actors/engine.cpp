@@ -233,7 +233,7 @@ void engine::report(std::string merchant, callback<merchant_report> then) {
     const auto& s = **state;
     merchant_report r;
     r.merchant = merchant;
-    r.zone = s.reporting_zone->name();
+    r.zone = s.zone_name;
     r.currency = s.currency;
     r.generation = first_generation;
     r.as_of = r.complete_through = env->now();

@@ -35,8 +35,8 @@ handler admin_routes(actors::engine& engine, const http_stats& stats) {
     if (request.path == "/readyz" || request.path == "/healthz")
       return answer(readiness(engine, request.query.find("verbose") != std::string::npos));
     if (request.path == "/metrics") {
-      auto response = plain(200, exposition(engine.metrics(), stats));
-      response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+      auto response = plain(200, prometheus_text(engine.metrics(), {{"public", &stats}}));
+      response.content_type = prometheus_content_type;
       return answer(std::move(response));
     }
     answer(problem(404, "not_found", "no such path"));

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "api/json_text.hpp"
 #include "domain/client_time.hpp"
 #include "domain/query_metrics.hpp"
 
@@ -37,25 +38,6 @@ metric_unit unit_of(std::string_view metric) {
   return found == nullptr ? metric_unit::count : found->unit;
 }
 
-void put_string(std::string& out, std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      out += "\\u00";
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
 /// Writes JSON, putting the commas.
 class json_out {
  public:
@@ -72,7 +54,7 @@ class json_out {
   }
   void key(std::string_view name) {
     comma();
-    put_string(text, name);
+    append_json_text(text, name);
     text += ':';
     fresh_ = true;
   }
@@ -82,7 +64,7 @@ class json_out {
   }
   void string(std::string_view value) {
     comma();
-    put_string(text, value);
+    append_json_text(text, value);
   }
   void strings(const std::vector<std::string>& values) {
     open('[');

@@ -115,6 +115,7 @@ void http_loop::turn() {
 
 void http_loop::flush_dirty() {
   // Writing may start the next request of a pipeline, which may mark connections again.
+  // NOLINTNEXTLINE(modernize-loop-convert): the vector may grow meanwhile
   for (std::size_t i = 0; i < dirty_.size(); ++i)
     if (auto* connection = find(dirty_[i])) connection->pump();
   dirty_.clear();
@@ -162,8 +163,8 @@ void http_loop::remove(std::uint64_t connection) {
 }
 
 void http_loop::drain_connections() {
-  for (std::size_t i = 0; i < places_.size(); ++i)
-    if (const auto connection = places_[i].connection) connection->drain();
+  for (const auto& p : places_)
+    if (const auto connection = p.connection) connection->drain();
 }
 
 void http_loop::arm_tick() {
@@ -177,8 +178,8 @@ void http_loop::arm_tick() {
 
 void http_loop::tick() {
   const auto now = std::chrono::steady_clock::now();
-  for (std::size_t i = 0; i < places_.size(); ++i)
-    if (const auto connection = places_[i].connection) connection->check_time(now);
+  for (const auto& p : places_)
+    if (const auto connection = p.connection) connection->check_time(now);
 }
 
 const std::string& http_loop::date() {

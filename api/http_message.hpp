@@ -13,6 +13,7 @@
 
 namespace tally::api {
 
+// NOLINTNEXTLINE(readability-identifier-naming): `delete` is a keyword
 enum class http_method : std::uint8_t { get, head, post, put, patch, delete_, options, other };
 
 [[nodiscard]] std::string_view to_string(http_method method);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -16,17 +17,15 @@ void append_number(std::string& out, std::uint64_t number) {
 }
 
 bool has_header(const http_response& response, std::string_view name) {
-  for (const auto& [key, value] : response.headers)
-    if (same_token(key, name)) return true;
-  return false;
+  return std::any_of(response.headers.begin(), response.headers.end(),
+                     [&](const auto& field) { return same_token(field.first, name); });
 }
 
 bool is_compressible(std::string_view type) {
-  for (const std::string_view known :
-       {"application/json", "text/", "application/problem+json", "application/javascript",
-        "application/x-ndjson", "image/svg+xml"})
-    if (type.starts_with(known)) return true;
-  return false;
+  static constexpr std::array<std::string_view, 6> known{
+      "application/json",     "text/",        "application/problem+json", "application/javascript",
+      "application/x-ndjson", "image/svg+xml"};
+  return std::any_of(known.begin(), known.end(), [&](auto k) { return type.starts_with(k); });
 }
 
 /// A header that a handler made from input must not begin another one.

@@ -84,7 +84,7 @@ class acceptor {
     auto& loop = *loops_[next_++ % loops_.size()];
     if (&loop == loops_.front().get()) return loop.adopt(descriptor, std::move(peer));
     // Closes it even where the other loop ends before it looks into its mailbox.
-    const std::shared_ptr<int> owner{new int{descriptor}, [](int* fd) {
+    const std::shared_ptr<int> owner{new int{descriptor}, [](const int* fd) {
                                        if (*fd >= 0) ::close(*fd);
                                        delete fd;
                                      }};

@@ -14,6 +14,7 @@ namespace tally::api {
 void event_scratch::clear() {
   e.clear();
   extras.clear();
+  rest.clear();
   props.clear();
   extra.clear();
 }

@@ -14,7 +14,8 @@ namespace tally::api {
 struct event_scratch {
   json_tree tree;
   event e;
-  field_list extras;
+  field_list extras;  // unknown fields, for e.extra
+  field_list rest;    // those properties that go to e.props
   std::string props, extra, id, network, upper;
 
   void clear();

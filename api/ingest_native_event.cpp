@@ -151,7 +151,7 @@ class event_reader {
       case field::props:
         return read_props(value);
       case field::order:
-        return read_order(value, limits_, e_, scratch_.extras, scratch_.tree.texts, why_);
+        return read_order(value, limits_, scratch_, why_);
       case field::unknown:
         return keep_unknown(key, value);
     }

@@ -37,9 +37,8 @@ std::string_view* item_text(order_item& item, std::string_view key) {
 
 class order_reader {
  public:
-  order_reader(const ingest_limits& limits, event& e, field_list& extras, text_arena& texts,
-               refusal& why)
-      : limits_{limits}, order_{e.order}, extras_{extras}, texts_{texts}, why_{why} {}
+  order_reader(const ingest_limits& limits, event_scratch& scratch, refusal& why)
+      : limits_{limits}, scratch_{scratch}, order_{scratch.e.order}, why_{why} {}
 
   bool read(const json_node& value) {
     for (const auto& [key, field] : json_fields(value)) {
@@ -111,14 +110,13 @@ class order_reader {
       return refuse(why_, "too_deep",
                     path.text() + ": is nested deeper than " + std::to_string(limits_.depth_max));
     }
-    extras_.emplace_back(texts_.keep(path.text()), &field);
+    scratch_.extras.emplace_back(scratch_.tree.texts.keep(path.text()), &field);
     return true;
   }
 
   const ingest_limits& limits_;
+  event_scratch& scratch_;
   event_order& order_;
-  field_list& extras_;
-  text_arena& texts_;
   refusal& why_;
 };
 
@@ -146,14 +144,14 @@ bool check_refund(const event_order& order, std::string_view where, refusal& why
 
 }  // namespace
 
-bool read_order(const json_node& value, const ingest_limits& limits, event& e, field_list& extras,
-                text_arena& texts, refusal& why) {
+bool read_order(const json_node& value, const ingest_limits& limits, event_scratch& scratch,
+                refusal& why) {
   if (value.is(json_kind::null)) return true;
   if (!value.is(json_kind::object)) {
     return refuse(why, "bad_type", "order: must be an object");
   }
-  e.has_order = true;
-  return order_reader{limits, e, extras, texts, why}.read(value);
+  scratch.e.has_order = true;
+  return order_reader{limits, scratch, why}.read(value);
 }
 
 bool check_order(const event& e, std::string_view where, std::string_view lines, refusal& why) {

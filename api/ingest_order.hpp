@@ -1,15 +1,13 @@
 #pragma once
 
-#include "api/ingest_fields.hpp"
-#include "api/ingest_props.hpp"
-#include "domain/event.hpp"
+#include "api/ingest_event.hpp"
 
 namespace tally::api {
 
-/// Reads a native `order` object into e.order. Unknown fields go to `extras` under their full name
-/// ("order.items[0].color"), whose text is kept by `texts`.
-bool read_order(const json_node& value, const ingest_limits& limits, event& e, field_list& extras,
-                text_arena& texts, refusal& why);
+/// Reads a native `order` object into scratch.e.order. Unknown fields go to scratch.extras under
+/// their full name ("order.items[0].color").
+bool read_order(const json_node& value, const ingest_limits& limits, event_scratch& scratch,
+                refusal& why);
 
 /// What an order's numbers must keep: no negative quantity (`bad_quantity`), a refund positive
 /// with items or an amount (`bad_amount`), no sum beyond amount_millionths_max

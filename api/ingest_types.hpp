@@ -14,7 +14,7 @@ namespace tally::api {
 
 /// What a body and an event may hold. Bytes are those of the request, after decompression.
 struct ingest_limits {
-  std::size_t event_bytes_max = 256 * 1024;
+  std::size_t event_bytes_max = 262'144;
   std::uint32_t events_max = 10'000;
   std::uint32_t segment_events_max = 2'500;
   std::uint32_t props_max = 64;  // keys of props

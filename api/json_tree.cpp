@@ -13,7 +13,7 @@ namespace {
 namespace on_demand = simdjson::ondemand;
 
 constexpr std::string_view unexpected = "unexpected character or end";
-constexpr std::size_t arena_block_bytes = 64 * 1024;
+constexpr std::size_t arena_block_bytes = 65'536;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
@@ -93,8 +93,9 @@ class tree_builder {
     std::uint32_t count = 0;
     std::uint8_t inner = 0;
     for (auto entry : object) {
-      on_demand::field field;
-      if (std::move(entry).get(field) || !add_key(field.key().raw())) return fail();
+      if (entry.error()) return fail();
+      on_demand::field field = entry.value_unsafe();
+      if (!add_key(field.key().raw())) return fail();
       const auto child = tree_.nodes.size();
       if (!add(field.value(), depth + 1)) return false;
       inner = std::max(inner, tree_.nodes[child].depth);
@@ -110,10 +111,9 @@ class tree_builder {
     std::uint32_t count = 0;
     std::uint8_t inner = 0;
     for (auto entry : array) {
-      on_demand::value value;
-      if (std::move(entry).get(value)) return fail();
+      if (entry.error()) return fail();
       const auto child = tree_.nodes.size();
-      if (!add(value, depth + 1)) return false;
+      if (!add(entry.value_unsafe(), depth + 1)) return false;
       inner = std::max(inner, tree_.nodes[child].depth);
       ++count;
     }
@@ -278,12 +278,11 @@ std::optional<json_fault> json_reader::read_array(std::string_view document, jso
   if (opened.get_array().get(array)) return find_root_fault(document, '[');
   for (auto entry : array) {
     into.clear();
-    on_demand::value value;
-    if (std::move(entry).get(value)) {
+    if (entry.error()) {
       builder.fail();
       return builder.fault();
     }
-    if (!builder.add(value, 2)) return builder.fault();
+    if (!builder.add(entry.value_unsafe(), 2)) return builder.fault();
     if (!f(into.nodes.front())) return std::nullopt;
   }
   if (!builder.at_end()) return builder.fault();

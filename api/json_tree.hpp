@@ -50,7 +50,7 @@ class json_fields {
   };
   explicit json_fields(const json_node& object) : object_{&object} {}
   [[nodiscard]] iterator begin() const { return {object_ + 1, count()}; }
-  [[nodiscard]] iterator end() const { return {nullptr, 0}; }
+  [[nodiscard]] static iterator end() { return {nullptr, 0}; }
 
  private:
   [[nodiscard]] std::uint32_t count() const {
@@ -81,7 +81,7 @@ class json_elements {
   [[nodiscard]] iterator begin() const {
     return {array_ + 1, array_->is(json_kind::array) ? array_->count : 0};
   }
-  [[nodiscard]] iterator end() const { return {nullptr, 0}; }
+  [[nodiscard]] static iterator end() { return {nullptr, 0}; }
 
  private:
   const json_node* array_;

@@ -272,7 +272,6 @@ status read_question(const json& value, query_request& request) {
   auto& q = request.q;
   object_reader body{value, "", outcome};
   body.text("site_id", q.merchant);
-  if (outcome && q.merchant.empty()) body.fail("site_id", "is required");
   if (outcome && body.take("metrics") == nullptr) body.fail("metrics", "is required");
   body.texts("metrics", q.metrics);
   body.texts("dimensions", q.dimensions);

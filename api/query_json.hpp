@@ -23,9 +23,9 @@ struct query_request {
 };
 
 /// Reads a question as docs/reference/query.md describes it: form only, the merchant is not
-/// looked at. bad_request with a JSON pointer in front of the detail ("/metrics/0: ...", or
-/// "byte 12: ..." where the text is no JSON), unsupported ("not_yet: /filters/0: ...") for filters
-/// that rows cannot answer.
+/// looked at, and empty where the question names none. bad_request with a JSON pointer in front of
+/// the detail ("/metrics/0: ...", or "byte 12: ..." where the text is no JSON), unsupported
+/// ("not_yet: /filters/0: ...") for filters that rows cannot answer.
 result<query_request> parse_query(std::string_view body);
 
 /// What a failed question tells its sender.

@@ -185,12 +185,8 @@ class message_reader {
     static constexpr json_node nothing{.kind = json_kind::object};
     if (properties == nullptr || properties->is(json_kind::null)) properties = &nothing;
     if (!check_props(*properties, "properties", limits_, why_)) return false;
-    field_list rest;
-    if (!read_segment_order(*properties, limits_, e_, rest, scratch_.extras, scratch_.tree.texts,
-                            why_)) {
-      return false;
-    }
-    if (!rest.empty()) pack_fields(scratch_.props, rest);
+    if (!read_segment_order(*properties, limits_, scratch_, why_)) return false;
+    if (!scratch_.rest.empty()) pack_fields(scratch_.props, scratch_.rest);
     return true;
   }
 
@@ -201,11 +197,12 @@ class message_reader {
       if (value->count != 0) pack_value(scratch_.props, *value);
       return true;
     }
-    field_list rest;
     for (const auto& [key, field] : json_fields(*value)) {
-      if (key != "url" && key != "referrer" && key != "title") rest.emplace_back(key, &field);
+      if (key != "url" && key != "referrer" && key != "title") {
+        scratch_.rest.emplace_back(key, &field);
+      }
     }
-    if (!rest.empty()) pack_fields(scratch_.props, rest);
+    if (!scratch_.rest.empty()) pack_fields(scratch_.props, scratch_.rest);
     return true;
   }
 

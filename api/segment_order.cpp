@@ -31,15 +31,8 @@ std::string_view* order_text(event_order& order, std::string_view key) {
 
 class segment_order_reader {
  public:
-  segment_order_reader(const ingest_limits& limits, event& e, field_list& rest, field_list& extras,
-                       text_arena& texts, refusal& why)
-      : limits_{limits},
-        e_{e},
-        order_{e.order},
-        rest_{rest},
-        extras_{extras},
-        texts_{texts},
-        why_{why} {}
+  segment_order_reader(const ingest_limits& limits, event_scratch& scratch, refusal& why)
+      : limits_{limits}, scratch_{scratch}, e_{scratch.e}, order_{e_.order}, why_{why} {}
 
   bool read(const json_node& properties) {
     e_.has_order = true;
@@ -69,7 +62,7 @@ class segment_order_reader {
       if (!read_product_field(path, value, known)) return false;
       if (known) return true;
     }
-    rest_.emplace_back(key, &value);
+    scratch_.rest.emplace_back(key, &value);
     return true;
   }
 
@@ -101,7 +94,7 @@ class segment_order_reader {
         bool known = false;
         if (!read_product_field(path, value, known)) return false;
         if (!known && !value.is(json_kind::null)) {
-          extras_.emplace_back(texts_.keep(path.text()), &value);
+          scratch_.extras.emplace_back(scratch_.tree.texts.keep(path.text()), &value);
         }
       }
       ++index;
@@ -139,7 +132,7 @@ class segment_order_reader {
       return refuse(why_, "bad_currency",
                     "properties.currency: " + quoted(order_.currency) + " is not three letters");
     }
-    if (capitals != order_.currency) order_.currency = texts_.keep(capitals);
+    if (capitals != order_.currency) order_.currency = scratch_.tree.texts.keep(capitals);
     return true;
   }
 
@@ -168,11 +161,9 @@ class segment_order_reader {
   }
 
   const ingest_limits& limits_;
+  event_scratch& scratch_;
   event& e_;
   event_order& order_;
-  field_list& rest_;
-  field_list& extras_;
-  text_arena& texts_;
   refusal& why_;
   std::optional<money> subtotal_, revenue_;
   bool flat_ = false;    // the properties are the product
@@ -193,9 +184,9 @@ bool has_order_properties(std::string_view name) {
   return name == "purchase" || name == "refund" || name == "add_to_cart" || name == "checkout";
 }
 
-bool read_segment_order(const json_node& properties, const ingest_limits& limits, event& e,
-                        field_list& rest, field_list& extras, text_arena& texts, refusal& why) {
-  return segment_order_reader{limits, e, rest, extras, texts, why}.read(properties);
+bool read_segment_order(const json_node& properties, const ingest_limits& limits,
+                        event_scratch& scratch, refusal& why) {
+  return segment_order_reader{limits, scratch, why}.read(properties);
 }
 
 }  // namespace tally::api

@@ -34,8 +34,10 @@ std::size_t delta_rows::heap_bytes() const {
   return bytes;
 }
 
-void merchant_state::set_reporting(const zone& z, std::string_view currency_code) {
+void merchant_state::set_reporting(const zone& z, std::string_view given_name,
+                                   std::string_view currency_code) {
   reporting_zone = &z;
+  zone_name = given_name;
   currency = currency_code;
   finder = bucket_finder{z};
 }

@@ -70,6 +70,7 @@ struct merchant_state {
 
   // --- the head page
   const zone* reporting_zone = &zone::utc();
+  std::string zone_name = "UTC";  // as it was given: reporting_zone has the canonical name
   std::string currency = "USD";
   std::uint64_t applied = 0;  // offset of the last event applied; 0 before the first
   std::uint64_t events = 0;   // events applied: part of the digest's proof
@@ -89,7 +90,7 @@ struct merchant_state {
   bucket_finder finder;
 
   [[nodiscard]] bool fresh() const { return events == 0; }
-  void set_reporting(const zone& z, std::string_view currency_code);
+  void set_reporting(const zone& z, std::string_view given_name, std::string_view currency_code);
   /// First minute bucket that is still kept.
   [[nodiscard]] bucket_time minute_horizon() const;
   [[nodiscard]] std::size_t heap_bytes() const;

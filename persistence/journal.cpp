@@ -18,15 +18,9 @@ constexpr std::chrono::milliseconds space_interval{100};
 constexpr std::uint64_t space_bytes_max = 16ull << 20;
 constexpr std::size_t scan_readahead_bytes = 1 << 20;
 
-std::string number_bytes(std::uint64_t n) {
-  std::string out;
-  byte_writer{out}.u64be(n);
-  return out;
-}
-
 }  // namespace
 
-std::string journal::impl::place(const log_segment& s, round_number round) const {
+std::string journal::impl::place(const log_segment& s, round_number round) {
   return segment_name(s.number) + " round " + std::to_string(round) + ": ";
 }
 
@@ -92,7 +86,9 @@ status journal::impl::roll_segment() {
   rocksdb::FlushOptions no_wait;
   no_wait.wait = false;
   no_wait.allow_write_stall = true;
-  s = db->Flush(no_wait, old.family);  // its memory table would hold back the WAL for nothing
+  // Its memory table would hold back the WAL for nothing. All at once: atomic_flush is about what
+  // is flushed in one call.
+  s = db->Flush(no_wait, {old.family, meta, merchants});
   const std::unique_lock hold{segments_mutex};
   segments.push_back({number, last_round + 1, family});
   segment_bytes = 0;
@@ -107,10 +103,46 @@ status journal::impl::write(rocksdb::WriteBatch& batch) {
   return done{};
 }
 
+/// Writes one round with what `add` puts beside it. Everything durable goes this way, so that the
+/// round numbers show any loss in the WAL.
+result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
+                                           const std::function<void(rocksdb::WriteBatch&)>& add) {
+  if (auto s = writable(); !s) return s.error();
+  for (const auto& c : chunks)
+    ensure(c->payload.size() == c->header.size && advance(ends, c->header),
+           "a chunk that does not follow its shard's end");
+  const bool roll = segment_bytes >= options.segment_bytes;
+  if (roll)
+    if (auto s = roll_segment(); !s) return s.error();
+
+  const round_number round = last_round + 1;
+  const auto bytes = encode_round(chunks);
+  rocksdb::WriteBatch batch{bytes.size() + 256};
+  batch.Put(segments.back().family, round_key(round), bytes);
+  add(batch);
+  bytes_since_ends += bytes.size();
+  const bool save_ends =
+      roll || round - ends_saved_at >= ends_rounds_max || bytes_since_ends >= ends_bytes_max;
+  if (save_ends) batch.Put(meta, rocks::slice(meta_key::ends), encode(ends_record{round, ends}));
+  if (auto s = write(batch); !s) return s.error();
+
+  if (save_ends) {
+    ends_saved_at = round;
+    bytes_since_ends = 0;
+  }
+  segment_bytes += bytes.size();
+  bytes_since_check += bytes.size();
+  digest = chain_digest(chunks);
+  if (first_round == 0) first_round = round;
+  last_round = round;
+  note_synced();
+  return round;
+}
+
 /// Lets the watermark follow: at once without an interval, else by its thread.
 void journal::impl::note_synced() {
   std::unique_lock hold{mark_mutex};
-  synced = {last_round, digest, meta_writes, false};
+  synced = {last_round, digest, false};
   mark_due = true;
   hold.unlock();
   if (options.watermark_interval.count() > 0) {
@@ -155,7 +187,7 @@ void journal::impl::stop_watermark() {
 }
 
 result<watermark> journal::impl::mark_now() const {
-  watermark mark{last_round, 0, meta_writes, false};
+  watermark mark{last_round, 0, false};
   if (mark.round == 0) return mark;
   const auto segment = segments_from(mark.round).front();
   std::string bytes;
@@ -197,55 +229,35 @@ journal::~journal() = default;
 
 result<round_number> journal::append(const std::vector<chunk_ptr>& chunks,
                                      const std::vector<record>& new_merchants) {
-  auto& j = *impl_;
-  if (auto s = j.writable(); !s) return s.error();
-  for (const auto& c : chunks)
-    ensure(c->payload.size() == c->header.size && advance(j.ends, c->header),
-           "a chunk that does not follow its shard's end");
-  if (j.segment_bytes >= j.options.segment_bytes)
-    if (auto s = j.roll_segment(); !s) return s.error();
-
-  const round_number round = j.last_round + 1;
-  const auto bytes = encode_round(chunks);
-  rocksdb::WriteBatch batch{bytes.size() + 256};
-  batch.Put(j.segments.back().family, round_key(round), bytes);
-  for (const auto& r : new_merchants) batch.Put(j.merchants, r.key, r.value);
-  j.bytes_since_ends += bytes.size();
-  const bool save_ends =
-      round - j.ends_saved_at >= ends_rounds_max || j.bytes_since_ends >= ends_bytes_max;
-  if (save_ends)
-    batch.Put(j.meta, rocks::slice(meta_key::ends), encode(ends_record{round, j.ends}));
-  if (auto s = j.write(batch); !s) return s.error();
-
-  if (save_ends) {
-    j.ends_saved_at = round;
-    j.bytes_since_ends = 0;
-  }
-  j.segment_bytes += bytes.size();
-  j.bytes_since_check += bytes.size();
-  j.digest = chain_digest(chunks);
-  if (j.first_round == 0) j.first_round = round;
-  j.last_round = round;
-  j.note_synced();
-  return round;
+  return impl_->commit(chunks, [&](rocksdb::WriteBatch& batch) {
+    for (const auto& r : new_merchants) batch.Put(impl_->merchants, r.key, r.value);
+  });
 }
 
 status journal::put_meta(const std::vector<record>& records) {
-  auto& j = *impl_;
-  if (auto s = j.writable(); !s) return s;
-  rocksdb::WriteBatch batch;
-  for (const auto& r : records) {
-    ensure(!r.key.empty() && r.key.front() != '\0', "a meta key of the journal's own");
-    if (r.value.empty())
-      batch.Delete(j.meta, r.key);
-    else
-      batch.Put(j.meta, r.key, r.value);
-  }
-  batch.Put(j.meta, rocks::slice(meta_key::writes), number_bytes(j.meta_writes + 1));
-  if (auto s = j.write(batch); !s) return s;
-  ++j.meta_writes;
-  j.note_synced();
+  const auto round = impl_->commit({}, [&](rocksdb::WriteBatch& batch) {
+    for (const auto& r : records) {
+      ensure(!r.key.empty() && r.key.front() != '\0', "a meta key of the journal's own");
+      if (r.value.empty())
+        batch.Delete(impl_->meta, r.key);
+      else
+        batch.Put(impl_->meta, r.key, r.value);
+    }
+  });
+  if (!round) return round.error();
   return done{};
+}
+
+status journal::renew_identity(const journal_options& options) {
+  auto opened = open(options);
+  if (!opened) return opened.error();
+  auto& j = *(*opened)->impl_;
+  const auto round = j.commit({}, [&](rocksdb::WriteBatch& batch) {
+    batch.Put(j.meta, rocks::slice(meta_key::identity),
+              rocksdb::Env::Default()->GenerateUniqueId());
+  });
+  if (!round) return round.error();
+  return (*opened)->close();
 }
 
 round_number journal::last_round() const {

@@ -57,6 +57,9 @@ class journal {
   /// checksummed: last synced round, its chain digest, clean flag): fewer rounds than it names is
   /// `lossy_recovery`, and the message says what is missing.
   static result<std::unique_ptr<journal>> open(const journal_options& options);
+  /// Opens the journal, gives its directory a new identity and closes it: for a restored copy,
+  /// which may lack what its source acknowledged later.
+  static status renew_identity(const journal_options& options);
   ~journal();
 
   /// One commit round: one log record, one WriteBatch with `merchants` (puts into the family of
@@ -64,7 +67,7 @@ class journal {
   /// disk_full leaves nothing half done and may be tried again.
   result<round_number> append(const std::vector<chunk_ptr>& chunks,
                               const std::vector<record>& merchants);
-  /// Durable write to `meta`; an empty value deletes.
+  /// Durable write to `meta`; an empty value deletes. Takes a round of its own, without chunks.
   status put_meta(const std::vector<record>& records);
 
   [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <map>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -28,7 +28,6 @@ using namespace std::string_view_literals;
 inline constexpr auto format = "\0format"sv;      // u32be, 1
 inline constexpr auto identity = "\0identity"sv;  // UUID, text
 inline constexpr auto ends = "\0ends"sv;          // encode(ends_record)
-inline constexpr auto writes = "\0writes"sv;      // u64be: put_meta calls so far
 }  // namespace meta_key
 
 constexpr std::uint32_t journal_format = 1;
@@ -73,6 +72,8 @@ struct journal::impl {
   result<round_number> check_coverage();
 
   // Running.
+  result<round_number> commit(const std::vector<chunk_ptr>& chunks,
+                              const std::function<void(rocksdb::WriteBatch&)>& add);
   [[nodiscard]] status writable();
   [[nodiscard]] status check_space();
   [[nodiscard]] status roll_segment();
@@ -89,7 +90,7 @@ struct journal::impl {
   [[nodiscard]] rocksdb::ColumnFamilyOptions log_options() const;
   [[nodiscard]] rocksdb::ColumnFamilyOptions table_options() const;
   [[nodiscard]] rocksdb::DBOptions database_options() const;
-  [[nodiscard]] std::string place(const log_segment& s, round_number round) const;
+  [[nodiscard]] static std::string place(const log_segment& s, round_number round);
   [[nodiscard]] result<std::string> get(rocksdb::ColumnFamilyHandle* family,
                                         std::string_view key) const;
   [[nodiscard]] result<std::vector<record>> list(rocksdb::ColumnFamilyHandle* family,
@@ -101,7 +102,7 @@ struct journal::impl {
   rocksdb::Env* env;
   rocks::file_lock lock;
   std::unique_ptr<watermark_file> mark_file;
-  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>();
+  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>(false);
   std::shared_ptr<rocksdb::Cache> cache;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* fallback = nullptr;  // the family `default`: always empty
@@ -120,7 +121,6 @@ struct journal::impl {
   round_number ends_saved_at = 0;
   std::uint64_t bytes_since_ends = 0;
   std::uint64_t segment_bytes = 0;
-  std::uint64_t meta_writes = 0;
   std::uint64_t digest = 0;  // of last_round
   std::chrono::steady_clock::time_point space_checked{};
   std::uint64_t bytes_since_check = 0;

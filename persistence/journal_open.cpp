@@ -55,7 +55,8 @@ status walk(rocksdb::DB& db, const std::vector<log_segment>& segments, round_num
         return missing(expected, round - 1, "gap in " + segment_name(s.number));
       if (auto ok = f(s, round, it->value()); !ok) return ok;
     }
-    if (auto ok = rocks::to_status(it->status(), segment_name(s.number)); !ok) return ok;
+    const auto place = segment_name(s.number) + " round " + std::to_string(expected);
+    if (auto ok = rocks::to_status(it->status(), place); !ok) return ok;
   }
   if (to && expected <= *to) return missing(expected, *to, "no segment holds them");
   return done{};
@@ -198,6 +199,9 @@ rocksdb::DBOptions journal::impl::database_options() const {
   o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   o.track_and_verify_wals_in_manifest = true;
   o.paranoid_checks = true;
+  // All families of a round are then in files together or in the WAL together, so that a WAL that
+  // lost merchants or meta to a flipped bit shows a gap in the rounds.
+  o.atomic_flush = true;
   o.avoid_flush_during_recovery = true;
   o.max_total_wal_size = wal_bytes_max;
   o.max_open_files = open_files_max;
@@ -238,7 +242,7 @@ status journal::impl::prepare_directory() {
   if (!opened) return opened.error();
   mark_file = std::move(*opened);
   synced = mark_file->newest();
-  if (!database && (synced.round > 0 || synced.meta_writes > 0))
+  if (!database && synced.round > 0)
     return missing(1, synced.round, options.path + " holds no database");
   return done{};
 }
@@ -258,6 +262,7 @@ status journal::impl::open_database() {
     if (std::none_of(names.begin(), names.end(), segment_number)) wants(segment_name(1));
   }
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  families.reserve(names.size());
   for (const auto& name : names)
     families.emplace_back(name, segment_number(name) > 0 ? log_options() : table_options());
 
@@ -287,8 +292,7 @@ status journal::impl::check_format() {
   const auto format = get(meta, meta_key::format);
   if (!format && format.error().code != errc::not_found) return format.error();
   if (!format) {
-    if (synced.round > 0 || synced.meta_writes > 0)
-      return missing(1, synced.round, options.path + " lost its meta table");
+    if (synced.round > 0) return missing(1, synced.round, options.path + " lost its meta table");
     if (options.read_only) return failure{errc::not_found, options.path + " holds no journal"};
     std::string version;
     byte_writer{version}.u32be(journal_format);
@@ -303,9 +307,6 @@ status journal::impl::check_format() {
   auto id = get(meta, meta_key::identity);
   if (!id) return id.error();
   identity = *id;
-  const auto writes = get(meta, meta_key::writes);
-  if (!writes && writes.error().code != errc::not_found) return writes.error();
-  meta_writes = writes ? byte_reader{*writes}.u64be() : 0;
   return done{};
 }
 
@@ -378,8 +379,6 @@ status journal::impl::check_watermark() {
   const auto last = last_round.load();
   const auto path = options.path + "/WATERMARK";
   if (last < synced.round) return missing(last + 1, synced.round, path + " names them as synced");
-  if (meta_writes < synced.meta_writes)
-    return failure{errc::lossy_recovery, path + " names writes to meta that are missing"};
   if (synced.clean && last > synced.round)
     return failure{errc::lossy_recovery, path + " is older than the journal beside it"};
   if (synced.round > 0 && synced.round >= first_round.load()) {

@@ -66,7 +66,8 @@ status replace(state_store& store, const state_owner& from, const state_owner& t
 merchant_state initial_state(const initial_settings& settings) {
   merchant_state state;
   const auto* z = zone::find(settings.zone);
-  state.set_reporting(z != nullptr ? *z : zone::utc(), settings.currency);
+  state.set_reporting(z != nullptr ? *z : zone::utc(), z != nullptr ? settings.zone : "UTC",
+                      settings.currency);
   return state;
 }
 

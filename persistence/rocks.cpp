@@ -68,7 +68,12 @@ status sync_directory(rocksdb::Env& env, const std::string& directory) {
   return to_status(opened->Fsync(), directory);
 }
 
-void error_watch::OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* s) {
+void error_watch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* s) {
+  const bool compacting = reason == rocksdb::BackgroundErrorReason::kCompaction;
+  if (damage_is_local_ && compacting && s->IsCorruption()) {
+    *s = rocksdb::Status::OK();
+    return;
+  }
   if (s->IsNoSpace()) {
     no_space_ = true;
     return;

@@ -46,6 +46,10 @@ inline std::string_view view(const rocksdb::Slice& s) {
 /// Remembers what went wrong in RocksDB's background threads. Thread-safe.
 class error_watch : public rocksdb::EventListener {
  public:
+  /// With `damage_is_local` a compaction that meets a damaged block does not end all writing: the
+  /// block stays, reads of it fail, and the compaction is tried again every second.
+  explicit error_watch(bool damage_is_local) : damage_is_local_{damage_is_local} {}
+
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* s) override;
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override;
 
@@ -55,6 +59,7 @@ class error_watch : public rocksdb::EventListener {
   [[nodiscard]] std::string first_error() const;
 
  private:
+  bool damage_is_local_;
   std::atomic<bool> no_space_{false};
   mutable std::mutex mutex_;
   std::string first_error_;

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "domain/bytes.hpp"
 
@@ -79,7 +80,7 @@ void decode_visits(byte_reader& in, visit_table& visits) {
 
 /// The part of the head that a replay must give again.
 void encode_promised(byte_writer& out, const merchant_state& s) {
-  out.text(s.reporting_zone->name());
+  out.text(s.zone_name);
   out.text(s.currency);
   out.varint(s.applied);
   out.varint(s.events);
@@ -115,9 +116,10 @@ bool decode_head(std::string_view bytes, loaded_state& into) {
   byte_reader in{bytes};
   auto& s = into.state;
   if (in.u8() != head_version) return false;
-  const auto* z = zone::find(in.text());
+  const auto zone_name = in.text();
+  const auto* z = zone::find(zone_name);
   if (z == nullptr) return false;
-  s.set_reporting(*z, in.text());
+  s.set_reporting(*z, zone_name, in.text());
   s.applied = in.varint();
   s.events = in.varint();
   s.digest = in.u64be();
@@ -241,8 +243,10 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
       if (!scanned) return scanned;
     }
   if (!good) return failure{errc::corrupt_record, "ids of merchant " + owner.merchant};
-  std::sort(all.begin(), all.end(),
-            [](const seen_id& a, const seen_id& b) { return a.hash < b.hash; });
+  // An id without a client timestamp is new again after its window, so a hash may come twice.
+  std::sort(all.begin(), all.end(), [](const seen_id& a, const seen_id& b) {
+    return std::tie(a.hash, a.offset) < std::tie(b.hash, b.offset);
+  });
   std::string bytes;
   byte_writer out{bytes};
   for (const auto& id : all) {

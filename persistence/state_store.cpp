@@ -81,7 +81,7 @@ struct state_store::batch::impl {
 
 struct state_store::impl {
   state_options options;
-  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>();
+  std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>(true);
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, family_count> families{};
 
@@ -125,9 +125,7 @@ rocksdb::DBOptions state_store::impl::database_options() const {
   o.create_if_missing = !options.read_only;
   o.create_missing_column_families = !options.read_only;
   o.atomic_flush = true;
-  // With it one damaged block, met by a compaction, would end all writing. Checksums are verified
-  // all the same.
-  o.paranoid_checks = false;
+  o.paranoid_checks = true;  // without it a flush that fails is waited for without end
   o.max_open_files = open_files_max;
   o.max_background_jobs = 2;
   o.bytes_per_sync = mebibyte;

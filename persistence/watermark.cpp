@@ -30,7 +30,6 @@ std::string encode_slot(std::uint64_t sequence, const watermark& w) {
   to.u64be(sequence);
   to.u64be(w.round);
   to.u64be(w.digest);
-  to.u64be(w.meta_writes);
   to.u8(w.clean ? 1 : 0);
   out.resize(slot_bytes - 4);
   return rocks::with_crc(out);
@@ -45,7 +44,6 @@ std::optional<slot> decode_slot(std::string_view bytes) {
   s.sequence = in.u64be();
   s.content.round = in.u64be();
   s.content.digest = in.u64be();
-  s.content.meta_writes = in.u64be();
   s.content.clean = in.u8() != 0;
   return in.ok() ? std::optional{s} : std::nullopt;
 }

@@ -18,10 +18,9 @@ namespace tally::persistence {
 /// How far the journal was known to be on disk: what a truncated or deleted WAL cannot take along,
 /// since it lies outside of the database.
 struct watermark {
-  std::uint64_t round = 0;        // last synced commit round
-  std::uint64_t digest = 0;       // chain_digest of that round, 0 for round 0
-  std::uint64_t meta_writes = 0;  // put_meta calls since the directory was made
-  bool clean = false;             // written by close(): nothing came after it
+  std::uint64_t round = 0;   // last synced commit round
+  std::uint64_t digest = 0;  // chain_digest of that round, 0 for round 0
+  bool clean = false;        // written by close(): nothing came after it
   bool operator==(const watermark&) const = default;
 };
 
@@ -32,7 +31,7 @@ struct watermark {
 /// The file `WATERMARK`: two slots of 4 KiB, written in turn, so that a torn write leaves the one
 /// before it. A slot, integers big endian:
 ///   0 "TALLYWM1"   8 version u32 = 1   12 sequence u64   20 round u64   28 digest u64
-///   36 meta writes u64   44 clean u8   45 zeros   4092 crc32c of all the above
+///   36 clean u8   37 zeros   4092 crc32c of all the above
 /// Belongs to one thread at a time.
 class watermark_file {
  public:

@@ -241,7 +241,7 @@ applied apply_rejected(merchant_state& state, const event& e, const place& where
 applied apply_settings(merchant_state& state, const event& e) {
   const auto* z = zone::find(e.title);
   if (z != nullptr && state.newest_ms == std::numeric_limits<std::int64_t>::min())
-    state.set_reporting(*z, e.order.currency);
+    state.set_reporting(*z, e.title, e.order.currency);
   return {effect::recorded, false, 5};
 }
 

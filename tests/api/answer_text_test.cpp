@@ -121,6 +121,14 @@ TEST(to_json, escapes_names) {
   EXPECT_EQ(json["results"][0]["dimensions"][0], "a\"b\\c\n\x01 é");
 }
 
+TEST(to_json, stays_json_where_a_name_is_not_utf8) {
+  time_series s;
+  s.q.dimensions = {"event:name"};
+  s.reply.table.rows[0].dimensions = {"a\xff"};
+  const auto json = nlohmann::json::parse(to_json(s.q, s.reply));
+  EXPECT_EQ(json["results"][0]["dimensions"][0], "a\xEF\xBF\xBD");
+}
+
 TEST(to_csv, writes_a_header_and_quotes_what_needs_it) {
   time_series s;
   s.q.dimensions = {"event:name"};

@@ -25,7 +25,8 @@ constexpr const char* full_event = R"({"id": "o-536365", "at": "2010-12-01T08:26
  "device": "desktop", "browser": "firefox", "os": "linux", "props": {"plan": "gold"},
  "order": {"id": "536365", "currency": "GBP", "discount": "0", "tax": "23.20", "shipping": 4.99,
            "coupon": "XMAS", "items": [{"id": "85123A", "name": "WHITE HANGING HEART",
-           "quantity": 6, "price": "2.55", "category": "gifts", "brand": null, "variant": null}]}})";
+           "quantity": 6, "price": "2.55", "category": "gifts", "brand": null,
+           "variant": null}]}})";
 
 TEST(parse_native, reads_every_field_of_an_event) {
   const auto parsed = parse(full_event);

@@ -68,7 +68,7 @@ TEST(parse_query, points_at_what_is_wrong) {
   const std::pair<std::string, std::string> cases[] = {
       {"{", "byte 2: "},
       {"[]", ": must be an object"},
-      {"{}", "/site_id: is required"},
+      {"{}", "/metrics: is required"},
       {R"({"site_id": 7})", "/site_id: must be a text"},
       {R"({"site_id": "m"})", "/metrics: is required"},
       {R"({"site_id": "m", "metrics": "visitors"})", "/metrics: must be an array"},

@@ -196,7 +196,8 @@ TEST(segment, makes_a_purchase_of_order_completed) {
   const auto parsed = track("Order Completed", R"({"order_id":"536365","currency":"gbp",
       "total":"27.50","tax":2,"shipping":3.00,"discount":"2.5","coupon":"XMAS","affiliation":"web",
       "products":[{"product_id":"85123A","sku":"s","name":"HOLDER","category":"c","brand":"b",
-                   "variant":"v","price":2.55,"quantity":6,"position":3},{"id":"2","price":"1"}]})");
+                   "variant":"v","price":2.55,"quantity":6,"position":3},
+                  {"id":"2","price":"1"}]})");
   ASSERT_EQ(parsed->events.size(), 1u) << refused(*parsed);
   const auto& e = parsed->events[0];
   EXPECT_EQ(e.name, "purchase");
@@ -307,7 +308,8 @@ TEST(segment, rejects_single_messages_by_index) {
        "bad_type properties.products: must be an array of objects"},
       {R"({"type":"track","event":"Order Completed","properties":{"products":[{"price":"2,55"}]}})",
        "bad_amount properties.products[0].price: '2,55' is not a decimal number"},
-      {R"({"type":"track","event":"Order Refunded","properties":{"products":[{"price":1,"quantity":-1}]}})",
+      {R"({"type":"track","event":"Order Refunded",
+           "properties":{"products":[{"price":1,"quantity":-1}]}})",
        "bad_quantity properties.products[0].quantity: must not be negative"},
       {R"({"type":"track","event":"Order Completed","properties":{"currency":"pounds"}})",
        "bad_currency properties.currency: 'pounds' is not three letters"},

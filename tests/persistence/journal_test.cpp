@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "tests/support/fault_env.hpp"
 #include "tests/support/journal_load.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -158,6 +159,8 @@ TEST_F(journal_test, begins_segments_and_reads_across_them) {
 }
 
 TEST_F(journal_test, finds_the_ends_without_reading_everything) {
+  testing::fault_env quick;  // does not wait for the disk
+  options.env = quick.get();
   auto j = open();
   for (int i = 0; i < 9'000; ++i) ASSERT_TRUE(j->append(rounds.next({3}), {}));
   j = nullptr;
@@ -262,7 +265,7 @@ TEST_F(journal_test, a_wal_cut_at_any_place_is_noticed) {
   const auto original = options.path;
   const auto wal = files(".log").back();
   const auto size = std::filesystem::file_size(wal);
-  for (std::uintmax_t keep = 0; keep < size; keep += 61) {
+  for (std::uintmax_t keep = 0; keep < size; keep += 161) {
     options.path = folder / "copy";
     copy_folder(original, options.path);
     const auto copied = options.path + wal.substr(wal.rfind('/'));

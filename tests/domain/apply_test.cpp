@@ -1,0 +1,216 @@
+#include "domain/logic_v1/apply.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+namespace tally::logic_v1 {
+namespace {
+
+constexpr std::int64_t noon = 1'700'049'600'000;  // 2023-11-15T12:00:00Z
+constexpr std::int64_t minute_ms = 60'000;
+
+/// A merchant in UTC with one line per thing that happens.
+class apply_test : public ::testing::Test {
+ protected:
+  applied at(std::int64_t ms, std::string_view name, std::string_view visitor,
+             std::string_view id = {}) {
+    event e;
+    e.merchant = "m";
+    e.name = name;
+    e.visitor = visitor;
+    e.id = id;
+    if (!id.empty()) e.sent = client_time_from_ms(ms);
+    e.at = time_from_ms(ms);
+    e.received_at = time_from_ms(received ? received : ms);
+    return put(e);
+  }
+  applied put(const event& e) {
+    std::vector<slice_range> missing;
+    state.ids.missing_for(e, e.received_at, missing);
+    for (const auto& range : missing) state.ids.load(range, {});
+    return apply(state, e, {++offset, e.received_at, "bytes"}, rules);
+  }
+  traffic_row day(std::int64_t ms) {
+    return state.deltas.traffic.at(bucket_begin(zone::utc(), granularity::day, time_from_ms(ms)),
+                                   granularity::day, 0);
+  }
+
+  merchant_state state;
+  ruleset rules;
+  std::uint64_t offset = 0;
+  std::int64_t received = 0;
+};
+
+TEST_F(apply_test, two_events_within_the_timeout_are_one_visit) {
+  at(noon, "page_view", "a");
+  at(noon + 30 * minute_ms, "page_view", "a");
+  EXPECT_EQ(day(noon).visits, 1);
+  EXPECT_EQ(day(noon).bounces, 0);
+  EXPECT_EQ(day(noon).visit_ms, 30 * minute_ms);
+  EXPECT_EQ(day(noon).visit_pageviews, 2);
+}
+
+TEST_F(apply_test, a_gap_over_the_timeout_makes_two_visits_of_which_both_bounce) {
+  at(noon, "page_view", "a");
+  at(noon + 30 * minute_ms + 1, "page_view", "a");
+  EXPECT_EQ(day(noon).visits, 2);
+  EXPECT_EQ(day(noon).bounces, 2);
+}
+
+TEST_F(apply_test, a_late_event_between_two_visits_joins_them) {
+  at(noon, "page_view", "a");
+  at(noon + 50 * minute_ms, "purchase", "a");
+  EXPECT_EQ(day(noon).visits, 2);
+  at(noon + 25 * minute_ms, "add_to_cart", "a");
+  EXPECT_EQ(day(noon).visits, 1);
+  EXPECT_EQ(day(noon).with_cart, 1);
+  EXPECT_EQ(day(noon).with_purchase, 1);
+  EXPECT_EQ(day(noon).abandoned, 0);
+  EXPECT_EQ(day(noon).visit_ms, 50 * minute_ms);
+}
+
+TEST_F(apply_test, an_event_over_six_hours_behind_is_late_and_in_no_visit) {
+  at(noon, "page_view", "a");
+  const auto late = at(noon - 6 * 60 * minute_ms - 1, "page_view", "b");
+  EXPECT_TRUE(late.late);
+  EXPECT_EQ(day(noon).visits, 1);
+  EXPECT_EQ(day(noon).pageviews, 2);
+  EXPECT_EQ(day(noon).visitors.estimate(), 2u);
+  EXPECT_EQ(state.counts.late, 1);
+}
+
+TEST_F(apply_test, the_same_id_and_timestamp_count_once_another_timestamp_is_another_event) {
+  EXPECT_EQ(at(noon, "page_view", "a", "x").what, effect::accepted);
+  EXPECT_EQ(at(noon, "page_view", "a", "x").what, effect::duplicate);
+  EXPECT_EQ(at(noon + 1, "page_view", "a", "x").what, effect::accepted);
+  EXPECT_EQ(state.counts.accepted, 2);
+  EXPECT_EQ(state.counts.duplicate, 1);
+}
+
+TEST_F(apply_test, an_offset_applied_before_changes_nothing) {
+  at(noon, "page_view", "a");
+  const auto before = state.digest;
+  event e;
+  e.merchant = "m";
+  e.name = "page_view";
+  e.at = e.received_at = time_from_ms(noon);
+  EXPECT_EQ(apply(state, e, {offset, e.at, "bytes"}, rules).what, effect::repeated);
+  EXPECT_EQ(state.digest, before);
+  EXPECT_EQ(day(noon).events, 1);
+}
+
+TEST_F(apply_test, a_refund_counts_on_its_own_day_and_a_purchase_sums_its_items) {
+  event e;
+  e.merchant = "m";
+  e.name = "purchase";
+  e.user = "u";
+  e.has_order = true;
+  e.order.items.resize(2);
+  e.order.items[0].quantity = money{6'000'000};
+  e.order.items[0].price = money{2'550'000};
+  e.order.items[1].price = money{500'000};
+  e.order.discount = money{1'000'000};
+  e.at = e.received_at = time_from_ms(noon);
+  put(e);
+  e.name = "refund";
+  e.order.items.clear();
+  e.order.amount = money{2'550'000};
+  e.at = e.received_at = time_from_ms(noon + 24 * 60 * minute_ms);
+  put(e);
+  const auto first = state.deltas.commerce.at(
+      bucket_begin(zone::utc(), granularity::day, time_from_ms(noon)), granularity::day, 0);
+  EXPECT_EQ(first.orders, 1);
+  EXPECT_EQ(first.gross_sales, 15'800'000);
+  EXPECT_EQ(first.units, 7'000'000);
+  EXPECT_EQ(first.discounts, 1'000'000);
+  EXPECT_EQ(first.refunds, 0);
+  EXPECT_EQ(first.customers.estimate(), 1u);
+  const auto second = state.deltas.commerce.at(bucket_begin(zone::utc(), granularity::day, e.at),
+                                               granularity::day, 0);
+  EXPECT_EQ(second.orders, 0);
+  EXPECT_EQ(second.refunds, 2'550'000);
+}
+
+TEST_F(apply_test, settings_take_effect_only_before_the_first_event) {
+  event e;
+  e.kind = event_kind::settings;
+  e.merchant = "m";
+  e.title = "Europe/London";
+  e.has_order = true;
+  e.order.currency = "GBP";
+  put(e);
+  EXPECT_EQ(state.currency, "GBP");
+  at(noon, "page_view", "a");
+  e.order.currency = "EUR";
+  put(e);
+  EXPECT_EQ(state.currency, "GBP");
+}
+
+TEST_F(apply_test, rejected_events_are_counted_by_code_and_kept) {
+  event e;
+  e.kind = event_kind::rejected;
+  e.merchant = "m";
+  e.name = "bad_amount";
+  e.raw = "{}";
+  e.count = 3;
+  e.at = e.received_at = time_from_ms(noon);
+  put(e);
+  EXPECT_EQ(state.counts.rejected["bad_amount"], 3);
+  EXPECT_EQ(state.rejects.size(), 1u);
+  EXPECT_EQ(day(noon).events, 0);
+}
+
+/// What one visitor's timely events come to: sorted and cut, as a scan does it.
+struct expected_visit {
+  std::int64_t begin = 0, end = 0, pageviews = 0;
+};
+
+std::vector<expected_visit> cut(std::vector<std::pair<std::int64_t, bool>> events,
+                                std::int64_t timeout_ms) {
+  std::sort(events.begin(), events.end());
+  std::vector<expected_visit> visits;
+  for (const auto& [at, is_view] : events) {
+    if (visits.empty() || at - visits.back().end > timeout_ms) visits.push_back({at, at, 0});
+    visits.back().end = at;
+    visits.back().pageviews += is_view;
+  }
+  return visits;
+}
+
+TEST_F(apply_test, visits_equal_a_sort_and_a_cut_for_any_order_of_arrival) {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    std::mt19937 random{seed};
+    state = merchant_state{};
+    offset = 0;
+    std::map<std::string, std::vector<std::pair<std::int64_t, bool>>> timely;
+    std::int64_t newest = noon;
+    for (int i = 0; i < 120; ++i) {
+      newest += random() % (20 * minute_ms);
+      const auto when = newest - static_cast<std::int64_t>(random() % (7 * 60 * minute_ms));
+      const auto who = "v" + std::to_string(random() % 4);
+      const bool is_view = random() % 3 != 0;
+      at(newest, "engagement", {});  // moves the newest event time, belongs to no visitor
+      const auto done = at(when, is_view ? "page_view" : "custom", who);
+      if (!done.late) timely[who].emplace_back(when, is_view);
+    }
+    std::int64_t visits = 0, views = 0, length = 0;
+    for (const auto& [who, events] : timely)
+      for (const auto& v : cut(events, 30 * minute_ms)) {
+        ++visits;
+        views += v.pageviews;
+        length += v.end - v.begin;
+      }
+    traffic_row sum;
+    for (const auto& e : state.deltas.traffic.entries())
+      if (e.width == granularity::day) merge(sum, e.row);
+    ASSERT_EQ(sum.visits, visits) << "seed " << seed;
+    ASSERT_EQ(sum.visit_pageviews, views) << "seed " << seed;
+    ASSERT_EQ(sum.visit_ms, length) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace tally::logic_v1

@@ -1,0 +1,130 @@
+#include "persistence/replay.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "domain/logic_v1/apply.hpp"
+#include "tests/support/random_events.hpp"
+
+namespace tally::persistence {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A real state store in a folder of its own.
+class replay_test : public ::testing::Test {
+ protected:
+  replay_test() {
+    path = fs::temp_directory_path() /
+           ("tally-replay-" + std::to_string(getpid()) + "-" + std::to_string(number++));
+    fs::remove_all(path);
+    reopen();
+  }
+  ~replay_test() override {
+    store.reset();
+    fs::remove_all(path);
+  }
+  void reopen() {
+    store.reset();
+    state_options options;
+    options.path = path;
+    auto opened = state_store::open(options);
+    ASSERT_TRUE(opened) << opened.error().text();
+    store = std::move(*opened);
+  }
+
+  std::uint64_t straight(const std::vector<testing::placed_event>& events,
+                         const state_owner& owner) {
+    replayed_merchant merchant{*store, owner, {}, rules};
+    for (const auto& e : events) {
+      const auto applied = merchant.apply(e.bytes, e.offset, e.stamped_at);
+      EXPECT_TRUE(applied) << applied.error().text();
+    }
+    EXPECT_TRUE(merchant.save());
+    const auto hash = state_hash(merchant.state(), *store, owner, rules);
+    EXPECT_TRUE(hash);
+    return *hash;
+  }
+
+  /// The same events with saves, evictions and reloads from disk at random moments.
+  std::uint64_t in_pieces(const std::vector<testing::placed_event>& events,
+                          const state_owner& owner, std::uint32_t seed) {
+    std::mt19937 random{seed};
+    loaded_state live{initial_state({}), {}};
+    for (const auto& e : events) {
+      if (random() % 30 == 0) {
+        state_store::batch b;
+        live.snapshot = write_snapshot(live.state, owner, live.snapshot, rules, b);
+        EXPECT_TRUE(store->write(std::move(b)));
+        if (random() % 2 == 0) {
+          auto loaded = load_snapshot(*store, owner);
+          EXPECT_TRUE(loaded) << loaded.error().text();
+          live = std::move(*loaded);
+        } else {
+          live.state.ids.evict(0);
+        }
+      }
+      event decoded;
+      EXPECT_TRUE(decode_event(e.bytes, decoded));
+      std::vector<slice_range> missing;
+      live.state.ids.missing_for(decoded, e.stamped_at, missing);
+      for (const auto& range : missing) {
+        auto ids = load_ids(*store, owner, range);
+        EXPECT_TRUE(ids);
+        live.state.ids.load(range, *ids);
+      }
+      logic_v1::apply(live.state, decoded, {e.offset, e.stamped_at, e.bytes}, rules);
+    }
+    state_store::batch b;
+    live.snapshot = write_snapshot(live.state, owner, live.snapshot, rules, b);
+    EXPECT_TRUE(store->write(std::move(b)));
+    const auto hash = state_hash(live.state, *store, owner, rules);
+    EXPECT_TRUE(hash);
+    return *hash;
+  }
+
+  fs::path path;
+  ruleset rules;
+  std::unique_ptr<state_store> store;
+  static inline int number = 0;
+};
+
+TEST_F(replay_test, any_cut_into_snapshots_and_restarts_gives_the_same_bytes) {
+  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
+    const auto events = testing::random_events(seed, 1'500);
+    const auto expected = straight(events, {1, 1, "straight" + std::to_string(seed)});
+    for (std::uint32_t cut = 0; cut < 3; ++cut) {
+      const state_owner owner{2, 1, "cut" + std::to_string(seed) + "-" + std::to_string(cut)};
+      EXPECT_EQ(in_pieces(events, owner, seed * 100 + cut), expected) << "seed " << seed;
+    }
+  }
+}
+
+TEST_F(replay_test, one_event_more_changes_the_hash) {
+  auto events = testing::random_events(7, 200);
+  const auto all = straight(events, {1, 1, "all"});
+  events.pop_back();
+  EXPECT_NE(straight(events, {1, 1, "fewer"}), all);
+}
+
+TEST_F(replay_test, a_snapshot_is_the_state_that_was_saved) {
+  const state_owner owner{3, 1, "shop"};
+  replayed_merchant merchant{*store, owner, {"Europe/London", "GBP"}, rules};
+  for (const auto& e : testing::random_events(3, 4'000))
+    ASSERT_TRUE(merchant.apply(e.bytes, e.offset, e.stamped_at));
+  ASSERT_TRUE(merchant.save());
+  ASSERT_TRUE(store->flush());
+  reopen();
+  auto loaded = load_snapshot(*store, owner);
+  ASSERT_TRUE(loaded) << loaded.error().text();
+  EXPECT_EQ(loaded->state.applied, merchant.state().applied);
+  EXPECT_EQ(loaded->state.digest, merchant.state().digest);
+  EXPECT_EQ(loaded->state.counts, merchant.state().counts);
+  EXPECT_EQ(loaded->state.visits.sorted(), merchant.state().visits.sorted());
+  EXPECT_EQ(loaded->state.reporting_zone->name(), "Europe/London");
+}
+
+}  // namespace
+}  // namespace tally::persistence
