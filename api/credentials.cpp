@@ -8,9 +8,9 @@ namespace {
 std::string basic_user(std::string_view encoded) {
   std::string text(encoded.size(), '\0');
   std::size_t size = 0;
-  const auto failed = sodium_base642bin(
-      reinterpret_cast<unsigned char*>(text.data()), text.size(), encoded.data(), encoded.size(),
-      " ", &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
+  const auto failed =
+      sodium_base642bin(reinterpret_cast<unsigned char*>(text.data()), text.size(), encoded.data(),
+                        encoded.size(), " ", &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
   if (failed != 0) return {};
   text.resize(size);
   return text.substr(0, text.find(':'));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
 #include <future>
@@ -175,11 +176,12 @@ bool http_server::drain(std::chrono::milliseconds limit) {
   impl_->shared.draining = true;
   stop_accepting();
   const auto& stats = impl_->shared.stats;
+  boost::asio::io_context pause;
   while (stats.connections_open > 0 || stats.requests_in_flight > 0) {
     if (std::chrono::steady_clock::now() >= until) return false;
     for (auto& loop : impl_->loops)
       loop->mailbox()->post([l = loop.get()] { l->drain_connections(); });
-    std::this_thread::sleep_for(drain_step);
+    boost::asio::steady_timer{pause, drain_step}.wait();
   }
   return true;
 }

@@ -1,8 +1,9 @@
 #include "api/import_sender.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -121,7 +122,9 @@ status import_sender::wait(milliseconds length, import_summary& summary) {
       summary.stopped = true;
       return done{};
     }
-    std::this_thread::sleep_for(std::min(left, stop_check));
+    std::mutex none;
+    std::unique_lock hold{none};
+    std::condition_variable{}.wait_for(hold, std::min(left, stop_check));
   }
   waited_ += length;
   return done{};

@@ -134,8 +134,8 @@ void ingest_service::member::answer(const submission& events) {
     return;
   }
   if (t.over_quota != 0 && !request.platform) {
-    request.answer(retry_later(problem(429, "over_quota", "the merchant is over its rate of events"),
-                               (t.retry_after_ms + 999) / 1'000));
+    auto refused = problem(429, "over_quota", "the merchant is over its rate of events");
+    request.answer(retry_later(std::move(refused), (t.retry_after_ms + 999) / 1'000));
     return;
   }
   if (t.over_quota != 0) refuse_over_quota(events);

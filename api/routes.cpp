@@ -44,7 +44,9 @@ http_response from_query(const query_problem& why) {
   return why.status == 503 ? retry_later(std::move(response), 1) : response;
 }
 
-http_response from_failure(const failure& why) { return from_query(describe(why)); }
+http_response from_failure(const failure& why) {
+  return from_query(describe(why));
+}
 
 std::string answer_as(const question& q, const actors::query_reply& reply,
                       std::string_view format) {
@@ -172,8 +174,8 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
   context.agent = request->header("User-Agent").value_or(std::string_view{});
   context.idempotency_key = request->header("Idempotency-Key").value_or(std::string_view{});
   context.limits = options_.limits;
-  auto parsed = call ? parse_segment(*call, request->body, context)
-                     : parse_native(request->body, context);
+  auto parsed =
+      call ? parse_segment(*call, request->body, context) : parse_native(request->body, context);
   if (const auto* bad = std::get_if<unreadable_body>(&parsed))
     return answer(problem(static_cast<unsigned>(bad->status), bad->code, bad->detail));
   ingest_request taken;
@@ -205,8 +207,7 @@ bool routes::may_read(const key_facts& key, std::string& merchant, const respond
   return false;
 }
 
-bool routes::within_rate(const key_facts& key, const std::string& merchant,
-                         const respond& answer) {
+bool routes::within_rate(const key_facts& key, const std::string& merchant, const respond& answer) {
   const auto rate = key.queries_per_s != 0 ? key.queries_per_s : options_.read_queries_per_s;
   const auto wait_ms = reads_.take(merchant, rate, std::chrono::steady_clock::now());
   if (wait_ms == 0) return true;
@@ -230,20 +231,19 @@ void send_question(actors::engine& engine, query_request asked, std::string form
   std::vector<actors::ack_position> after;
   if (!asked.after.empty()) {
     auto positions = decode_ack(asked.after);
-    if (!positions)
-      return then(failure{errc::bad_request, "/consistency/after: not an ack token"});
+    if (!positions) return then(failure{errc::bad_request, "/consistency/after: not an ack token"});
     after = std::move(*positions);
   }
   if (asked.generation != "current" && asked.generation != "1")
     return then(failure{errc::bad_request, "/generation: no such generation"});
   const auto wait = after.empty() ? timeout : asked.max_wait;
   auto q = std::make_shared<question>(std::move(asked.q));
-  engine.ask(*q, std::move(after), wait, wall_clock(),
-             [q, format = std::move(format), then = std::move(then)](
-                 result<actors::query_reply> reply) {
-               if (!reply) return then(reply.error());
-               then(answer_as(*q, *reply, format));
-             });
+  engine.ask(
+      *q, std::move(after), wait, wall_clock(),
+      [q, format = std::move(format), then = std::move(then)](result<actors::query_reply> reply) {
+        if (!reply) return then(reply.error());
+        then(answer_as(*q, *reply, format));
+      });
 }
 
 void routes::ask(const request_ptr& request, const key_facts& key, respond answer) {

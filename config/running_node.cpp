@@ -56,7 +56,7 @@ void wanted_signals(sigset_t& set) {
 struct running_node::impl {
   node_options options;
   std::unique_ptr<actors::engine> engine;
-  std::unique_ptr<api::http_server> open;   // the public listeners
+  std::unique_ptr<api::http_server> open;  // the public listeners
   std::unique_ptr<api::http_server> admin;
   std::string token;
 
@@ -95,14 +95,13 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
       started.set_http_address(place);
       break;
     }
-  started.add_command("query", [&started](std::vector<std::string> words,
-                                          actors::callback<std::string> then) {
-    if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
-    api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
-  });
+  started.add_command(
+      "query", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
+        if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
+        api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
+      });
   made->token = started.console_token();
-  const auto written =
-      write_token(options.engine.data_dir, started.console_port(), made->token);
+  const auto written = write_token(options.engine.data_dir, started.console_port(), made->token);
   if (!written) return written.error();
   return std::unique_ptr<running_node>{new running_node{std::move(made)}};
 }
@@ -117,8 +116,12 @@ running_node::~running_node() {
 const std::vector<std::string>& running_node::endpoints() const {
   return impl_->open->endpoints();
 }
-std::string running_node::admin_endpoint() const { return impl_->admin->endpoints().front(); }
-std::uint16_t running_node::console_port() const { return impl_->engine->console_port(); }
+std::string running_node::admin_endpoint() const {
+  return impl_->admin->endpoints().front();
+}
+std::uint16_t running_node::console_port() const {
+  return impl_->engine->console_port();
+}
 
 int running_node::impl::drain() {
   notify_service_manager("STOPPING=1");

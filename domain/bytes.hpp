@@ -7,7 +7,7 @@
 
 namespace tally {
 
-__extension__ typedef __int128 int128;  // NOLINT(modernize-use-using)
+__extension__ typedef __int128 int128;            // NOLINT(modernize-use-using)
 __extension__ typedef unsigned __int128 uint128;  // NOLINT(modernize-use-using)
 
 /// Appends fixed and variable width integers to a byte string. Varints are LEB128; signed values

@@ -98,9 +98,13 @@ status journal::impl::roll_segment() {
 status journal::impl::write(rocksdb::WriteBatch& batch) {
   rocksdb::WriteOptions synced_write;
   synced_write.sync = true;
-  if (auto s = db->Write(synced_write, &batch); !s.ok())
-    return fail(rocks::to_failure(s, options.path + " write"));
-  return done{};
+  const auto s = db->Write(synced_write, &batch);
+  if (s.ok()) return done{};
+  // The tables found no space: RocksDB then refuses before it touches the WAL, so nothing of this
+  // batch is there, and it goes on by itself when space returns. An error of the WAL is final.
+  if (s.IsNoSpace() && s.ToString().find(".sst") != std::string::npos)
+    return rocks::to_failure(s, options.path + " write");
+  return fail(rocks::to_failure(s, options.path + " write"));
 }
 
 /// Writes one round with what `add` puts beside it. Everything durable goes this way, so that the
@@ -108,6 +112,7 @@ status journal::impl::write(rocksdb::WriteBatch& batch) {
 result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
                                            const std::function<void(rocksdb::WriteBatch&)>& add) {
   if (auto s = writable(); !s) return s.error();
+  const auto ends_before = ends;
   for (const auto& c : chunks)
     ensure(c->payload.size() == c->header.size && advance(ends, c->header),
            "a chunk that does not follow its shard's end");
@@ -124,8 +129,10 @@ result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
   const bool save_ends =
       roll || round - ends_saved_at >= ends_rounds_max || bytes_since_ends >= ends_bytes_max;
   if (save_ends) batch.Put(meta, rocks::slice(meta_key::ends), encode(ends_record{round, ends}));
-  if (auto s = write(batch); !s) return s.error();
-
+  if (auto s = write(batch); !s) {
+    ends = ends_before;
+    return s.error();
+  }
   if (save_ends) {
     ends_saved_at = round;
     bytes_since_ends = 0;

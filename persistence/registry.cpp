@@ -27,11 +27,11 @@ void start_sodium() {
 }
 
 std::string base64url(std::string_view bytes) {
-  std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING),
-                   '\0');
-  sodium_bin2base64(text.data(), text.size(),
-                    reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-                    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  const auto size =
+      sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  std::string text(size, '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
   text.resize(text.size() - 1);
   return text;
 }
@@ -148,7 +148,9 @@ record to_record(const key_record& k) {
   return {key_of(k.merchant, k.hash), j.dump()};
 }
 
-record removal_of(const key_record& k) { return {key_of(k.merchant, k.hash), {}}; }
+record removal_of(const key_record& k) {
+  return {key_of(k.merchant, k.hash), {}};
+}
 
 result<merchant_record> find_merchant(const journal& log, std::string_view merchant) {
   const auto value = log.get_merchant(merchant_prefix(merchant) + 's');
@@ -227,6 +229,8 @@ result<std::string> check_read_token(std::string_view secret, std::string_view t
   return std::string{claim.substr(token_prefix.size(), expiry_dot - token_prefix.size())};
 }
 
-std::string random_secret() { return hex(random_bytes(32)); }
+std::string random_secret() {
+  return hex(random_bytes(32));
+}
 
 }  // namespace tally::persistence

@@ -315,14 +315,14 @@ result<std::vector<seen_id>> load_ids(const state_store& store, const state_owne
   for (auto width : {slice_width::minute, slice_width::hour, slice_width::day}) {
     const auto step = width_ms(width);
     const auto rest = ((range.begin_ms % step) + step) % step;
-    const auto scanned = store.scan_ids(
-        owner,
-        {static_cast<std::uint8_t>(range.kind), static_cast<std::uint8_t>(width),
-         range.begin_ms - rest, 0},
-        range.end_ms() - 1, [&](const id_run_address&, std::string_view bytes) {
-          good = good && decode_run(bytes, ids);
-          return good;
-        });
+    const auto scanned =
+        store.scan_ids(owner,
+                       {static_cast<std::uint8_t>(range.kind), static_cast<std::uint8_t>(width),
+                        range.begin_ms - rest, 0},
+                       range.end_ms() - 1, [&](const id_run_address&, std::string_view bytes) {
+                         good = good && decode_run(bytes, ids);
+                         return good;
+                       });
     if (!scanned) return scanned.error();
   }
   if (!good) return failure{errc::corrupt_record, "ids of merchant " + owner.merchant};
@@ -340,8 +340,8 @@ result<std::uint64_t> state_hash(const merchant_state& state, const state_store&
     if (v.end_ms >= open_end) encode_visit(out, v);
   h.add(bytes);
   const auto horizon = state.minute_horizon();
-  const auto rows = store.scan_all_rows(
-      owner, nullptr, [&](const row_address& at, std::string_view row) {
+  const auto rows =
+      store.scan_all_rows(owner, nullptr, [&](const row_address& at, std::string_view row) {
         if (at.width == granularity::minute && at.begin < horizon) return true;
         std::string key;
         byte_writer k{key};

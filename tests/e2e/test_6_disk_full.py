@@ -26,7 +26,7 @@ def batch(n):
 
 
 def test_a_full_disk_refuses_and_heals(workspace):
-    place = small_disk(workspace, 192)
+    place = small_disk(workspace, 320)
     node = workspace.node(data_dir=place / "data", env={
         "TALLY_ENGINE_RESERVE_BYTES": "32MiB", "TALLY_ENGINE_SEGMENT_BYTES": "8MiB"}).start()
     write, read = node.create_merchant("shop")

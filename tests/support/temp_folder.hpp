@@ -33,9 +33,15 @@ class temp_folder {
 };
 
 /// What a power cut or kill would leave of `from`, as of now.
+/// Also of a folder in use: where a file vanishes meanwhile the copy begins anew.
 inline void copy_folder(const std::string& from, const std::string& to) {
-  std::filesystem::remove_all(to);
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  std::error_code vanished;
+  for (int i = 0; i < 20; ++i) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, vanished);
+    if (!vanished) return;
+  }
+  throw std::filesystem::filesystem_error{"copy_folder", from, to, vanished};
 }
 
 }  // namespace tally::testing
