@@ -76,6 +76,12 @@ void journal_writer_state::flush() {
   env->last_round = *number;  // after the lanes were told: the keeper relies on it
 }
 
+void journal_writer_state::probe() {
+  if (!env->disk_full || env->is_broken) return;
+  const auto put = env->journal->put_meta({{"probe", std::to_string(to_ms(env->now()))}});
+  if (put && env->disk_full.exchange(false)) spdlog::info("journal_accepts again=true");
+}
+
 bool journal_writer_state::put_meta(const std::string& key, const std::string& value) {
   const auto put = env->journal->put_meta({{key, value}});
   if (!put) spdlog::error("meta_not_written key={} reason={}", key, put.error().text());
@@ -91,6 +97,7 @@ journal_actor::behavior_type journal_writer(
         self->state.append(std::move(round), std::move(lane));
       },
       [self](flush_atom) { self->state.flush(); },
+      [self](probe_atom) { self->state.probe(); },
       [self](meta_atom, const std::string& key, const std::string& value) {
         return self->state.put_meta(key, value);
       },

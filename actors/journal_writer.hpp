@@ -12,6 +12,7 @@ struct journal_writer_state {
 
   void append(lane_round_ptr round, caf::strong_actor_ptr lane);
   void flush();
+  void probe();
   bool put_meta(const std::string& key, const std::string& value);
 
   journal_actor::pointer self;

@@ -72,6 +72,8 @@ caf::result<bool> flush(keeper_actor::pointer self, const std::shared_ptr<keeper
 
 void tick(keeper_actor::pointer self, const std::shared_ptr<keeper_data>& data) {
   self->delayed_send(self, tick_every, tick_atom::value);
+  // Refused writes are not tried again by themselves, so someone has to look for space.
+  if (data->env->disk_full) self->send(data->journal, probe_atom::value);
   if (const auto round = too_old(*data); round != 0)
     for (const auto& lane : data->lanes) self->send(lane, save_atom::value, round);
   if (std::chrono::steady_clock::now() - data->flushed >= data->env->options.flush_interval)

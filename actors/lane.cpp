@@ -68,7 +68,8 @@ void lane_state::wake(merchant_slot& slot) {
 // Decided before anything is stored: an event over a limit leaves no trace. One decision serves a
 // run of events of a merchant, so that a body of one merchant is taken whole or not at all; its
 // bucket may go below zero by as much.
-bool lane_state::admit(merchant_slot& slot, submission::entry& e, const submission::entry* previous) {
+bool lane_state::admit(merchant_slot& slot, submission::entry& e,
+                       const submission::entry* previous) {
   const auto& options = env->options;
   if (previous != nullptr && previous->what != outcome::pending) {
     e.what = previous->what;

@@ -40,6 +40,7 @@ using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
 using oldest_atom = caf::atom_constant<caf::atom("oldest")>;
 using meta_atom = caf::atom_constant<caf::atom("meta")>;
+using probe_atom = caf::atom_constant<caf::atom("probe")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
 using console_atom = caf::atom_constant<caf::atom("console")>;
@@ -145,6 +146,8 @@ using task_ptr = std::shared_ptr<std::function<void()>>;
 using journal_actor = caf::typed_actor<
     // One lane's chunks. Answers the lane with commit_atom when they are on disk or refused.
     caf::reacts_to<append_atom, lane_round_ptr, caf::strong_actor_ptr>, caf::reacts_to<flush_atom>,
+    // Tries a small write after the disk was full; lets writes in again where it works.
+    caf::reacts_to<probe_atom>,
     // Durable write to the journal's `meta` family.
     caf::replies_to<meta_atom, std::string, std::string>::with<bool>>;
 

@@ -30,6 +30,10 @@ line_facts facts_of(simdjson::ondemand::parser& parser, std::string& text) {
       parser.iterate(padded_string_view{text.data(), text.size(), text.capacity()}).get(document);
   if (!error) error = document.get_object().get(object);
   facts.is_object = !error;
+  if (error) {
+    facts.wrong = error_message(error);
+    return facts;
+  }
   for (auto entry : object) {
     std::string_view key, text_value;
     ondemand::field field;

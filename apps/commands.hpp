@@ -30,6 +30,7 @@ using action = std::function<int()>;
 int report(const failure& why);
 
 void add_node(CLI::App& root, action& chosen);
+void add_offline(CLI::App& root, action& chosen);
 void add_version(CLI::App& root, action& chosen);
 void add_config(CLI::App& root, action& chosen);
 void add_bench(CLI::App& root, action& chosen);

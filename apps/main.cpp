@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "apps/client.hpp"
+#include "config/setting_values.hpp"
 
 namespace {
 
@@ -17,6 +20,29 @@ constexpr auto examples =
     "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 unauthorized,\n"
     "5 unavailable, 130 interrupted. `tally COMMAND --help` tells more.";
 
+/// Names the command that a mistyped one may have meant.
+void suggest(const CLI::App& root, int argc, char** argv) {
+  const auto* at = &root;
+  for (int i = 1; i < argc; ++i) {
+    const std::string typed{argv[i]};
+    const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    const CLI::App* next = nullptr;
+    std::string nearest;
+    std::size_t least = 3;
+    for (const auto* command : commands) {
+      const auto distance = tally::config::edit_distance(typed, command->get_name());
+      if (distance == 0) next = command;
+      if (distance < least) nearest = command->get_name();
+      least = std::min(least, distance);
+    }
+    if (next == nullptr) {
+      if (!nearest.empty()) std::fprintf(stderr, "Did you mean '%s'?\n", nearest.c_str());
+      return;
+    }
+    at = next;
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App root{"Tally counts what visitors do and what merchants sell, within a second."};
   root.name("tally");
@@ -24,6 +50,7 @@ int run(int argc, char** argv) {
   root.require_subcommand(0, 1);
   action chosen;
   add_node(root, chosen);
+  add_offline(root, chosen);
   add_console_commands(root, chosen);
   add_query(root, chosen);
   add_import(root, chosen);
@@ -39,6 +66,7 @@ int run(int argc, char** argv) {
     return root.exit(asked);
   } catch (const CLI::ParseError& error) {
     root.exit(error);
+    suggest(root, argc, argv);
     return exit_usage;
   }
   if (chosen) return chosen();

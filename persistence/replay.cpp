@@ -28,13 +28,12 @@ status copy_ids(const state_store& store, const state_owner& from, const state_o
                 state_store::batch& b) {
   for (std::uint8_t kind = 0; kind < 2; ++kind)
     for (std::uint8_t width = 0; width < 3; ++width) {
-      auto copied = store.scan_ids(
-          from, {kind, width, std::numeric_limits<std::int64_t>::min(), 0},
-          std::numeric_limits<std::int64_t>::max(),
-          [&](const id_run_address& at, std::string_view bytes) {
-            b.put_ids(to, at, bytes);
-            return true;
-          });
+      auto copied = store.scan_ids(from, {kind, width, std::numeric_limits<std::int64_t>::min(), 0},
+                                   std::numeric_limits<std::int64_t>::max(),
+                                   [&](const id_run_address& at, std::string_view bytes) {
+                                     b.put_ids(to, at, bytes);
+                                     return true;
+                                   });
       if (!copied) return copied;
     }
   return done{};
@@ -74,6 +73,15 @@ merchant_state initial_state(const initial_settings& settings) {
 replayed_merchant::replayed_merchant(state_store& store, state_owner owner,
                                      const initial_settings& settings, const ruleset& rules)
     : store_{store}, owner_{std::move(owner)}, rules_{rules}, state_{initial_state(settings)} {}
+
+status replayed_merchant::resume() {
+  auto saved = load_snapshot(store_, owner_);
+  if (!saved && saved.error().code == errc::not_found) return done{};
+  if (!saved) return saved.error();
+  state_ = std::move(saved->state);
+  snapshot_ = saved->snapshot;
+  return done{};
+}
 
 status replayed_merchant::apply(std::string_view bytes, std::uint64_t offset,
                                 event_time stamped_at) {

@@ -30,6 +30,8 @@ class replayed_merchant {
  public:
   replayed_merchant(state_store& store, state_owner owner, const initial_settings& settings,
                     const ruleset& rules);
+  /// Goes on from what an earlier object saved under this owner, if anything.
+  status resume();
   status apply(std::string_view bytes, std::uint64_t offset, event_time stamped_at);
   /// Writes what is not saved yet; afterwards state() has no deltas.
   status save();

@@ -1,0 +1,229 @@
+#include "persistence/verify.hpp"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "domain/shard.hpp"
+#include "persistence/event_codec.hpp"
+#include "persistence/journal.hpp"
+#include "persistence/replay.hpp"
+#include "persistence/state_codec.hpp"
+#include "persistence/state_store.hpp"
+
+namespace tally::persistence {
+namespace {
+
+constexpr std::uint32_t generation = 1;
+constexpr std::size_t open_merchants_max = 20'000;  // replayed side by side before all are saved
+constexpr std::size_t owners_per_page = 1'000;
+
+/// One check from the first round to the last.
+class verifier {
+ public:
+  verifier(const journal& log, const state_store& stored, state_store& scratch,
+           initial_settings settings, const ruleset& rules)
+      : log_{log},
+        stored_{stored},
+        scratch_{scratch},
+        settings_{std::move(settings)},
+        rules_{rules},
+        ends_(shard_count) {}
+
+  void list_stored();
+  void replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+  void compare();
+
+  verify_report report;
+
+ private:
+  struct stored_merchant {
+    std::uint16_t shard = 0;
+    std::uint64_t applied = 0;
+  };
+  struct shard_position {
+    std::uint64_t next_offset = 0, chain = 0;
+  };
+
+  void problem(std::string text) { report.problems.push_back(std::move(text)); }
+  void check_chunk(round_number round, const round_entry& entry);
+  void replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes);
+  replayed_merchant* opened(const std::string& merchant, const stored_merchant& stored);
+  void save_all();
+  void compare(const std::string& merchant, const stored_merchant& stored);
+
+  const journal& log_;
+  const state_store& stored_;
+  state_store& scratch_;
+  initial_settings settings_;
+  const ruleset& rules_;
+  std::vector<shard_position> ends_;
+  std::map<std::string, stored_merchant, std::less<>> merchants_;
+  std::unordered_map<std::string, std::unique_ptr<replayed_merchant>> open_;
+};
+
+void verifier::list_stored() {
+  for (std::uint32_t shard = 0; shard < shard_count; ++shard) {
+    std::string after;
+    for (;;) {
+      const auto owners = stored_.list_owners(static_cast<std::uint16_t>(shard), generation, after,
+                                              owners_per_page);
+      if (!owners) return problem("state: " + owners.error().text());
+      for (const auto& owner : *owners) {
+        after = owner.merchant;
+        if (!is_merchant_id(owner.merchant)) continue;  // left by a rebuild that was cut off
+        const auto loaded = load_snapshot(stored_, owner);
+        if (!loaded) {
+          problem("state: " + loaded.error().text());
+          continue;
+        }
+        merchants_[owner.merchant] = {owner.shard, loaded->state.applied};
+      }
+      if (owners->size() < owners_per_page) break;
+    }
+  }
+}
+
+void verifier::check_chunk(round_number round, const round_entry& entry) {
+  const auto& h = entry.header;
+  if (h.shard >= shard_count)
+    return problem("round " + std::to_string(round) + ": no shard " + std::to_string(h.shard));
+  auto& end = ends_[h.shard];
+  const auto where = "shard " + std::to_string(h.shard) + ", round " + std::to_string(round) +
+                     ", offset " + std::to_string(h.base);
+  const auto expected = end.next_offset == 0 ? 1 : end.next_offset;
+  if (h.base != expected && !(end.next_offset == 0 && log_.first_round() > 1))
+    problem(where + ": offset " + std::to_string(expected) + " was expected");
+  const bool known = end.next_offset != 0 || h.base == 1;
+  if (known && next_chain(end.chain, h) != h.chain)
+    problem(where + ": the chain does not continue");
+  end = {h.base + h.count, h.chain};
+}
+
+replayed_merchant* verifier::opened(const std::string& merchant, const stored_merchant& stored) {
+  if (const auto found = open_.find(merchant); found != open_.end()) return found->second.get();
+  if (open_.size() >= open_merchants_max) save_all();
+  auto made = std::make_unique<replayed_merchant>(
+      scratch_, state_owner{stored.shard, generation, merchant}, settings_, rules_);
+  if (const auto resumed = made->resume(); !resumed) problem(resumed.error().text());
+  return open_.emplace(merchant, std::move(made)).first->second.get();
+}
+
+void verifier::save_all() {
+  for (auto& [merchant, replayed] : open_)
+    if (const auto saved = replayed->save(); !saved) problem("scratch: " + saved.error().text());
+  open_.clear();
+}
+
+void verifier::replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes) {
+  ++report.events;
+  const auto offset = entry.header.base + index;
+  const auto merchant = peek_merchant(bytes);
+  event e;
+  if (!decode_event(bytes, e))
+    return problem("shard " + std::to_string(entry.header.shard) + ", offset " +
+                   std::to_string(offset) + ": the event does not decode");
+  const auto found = merchants_.find(merchant);
+  if (found == merchants_.end() || offset > found->second.applied) return;
+  auto* const replayed = opened(found->first, found->second);
+  if (const auto applied = replayed->apply(bytes, offset, entry.header.stamped_at); !applied)
+    problem(applied.error().text());
+}
+
+void verifier::replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  const auto last = log_.last_round();
+  const auto scanned = log_.scan(
+      log_.first_round(), last, [&](round_number round, const std::vector<round_entry>& entries) {
+        ++report.rounds;
+        for (const auto& entry : entries) {
+          ++report.chunks;
+          check_chunk(round, entry);
+          const bool whole = for_each_event(
+              entry.payload, entry.header.count,
+              [&](std::uint32_t i, std::string_view bytes) { replay_event(entry, i, bytes); });
+          if (!whole) problem("round " + std::to_string(round) + ": a chunk is torn");
+        }
+        progress(round, last);
+        return true;
+      });
+  if (!scanned) problem("journal: " + scanned.error().text());
+  save_all();
+}
+
+void verifier::compare(const std::string& merchant, const stored_merchant& stored) {
+  const state_owner owner{stored.shard, generation, merchant};
+  ++report.merchants;
+  const auto kept = load_snapshot(stored_, owner);
+  const auto replayed = load_snapshot(scratch_, owner);
+  if (!kept) return problem("state: " + kept.error().text());
+  if (!replayed)
+    return problem("merchant " + merchant + ": the journal has no events of its stored state");
+  const auto stored_hash = state_hash(kept->state, stored_, owner, rules_);
+  if (!stored_hash)
+    return problem("state of merchant " + merchant + ": " + stored_hash.error().text());
+  const auto replayed_hash = state_hash(replayed->state, scratch_, owner, rules_);
+  if (!replayed_hash) return problem("scratch: " + replayed_hash.error().text());
+  if (*stored_hash != *replayed_hash)
+    problem("merchant " + merchant + ": its stored totals differ from a replay up to offset " +
+            std::to_string(stored.applied));
+}
+
+void verifier::compare() {
+  for (const auto& [merchant, stored] : merchants_) compare(merchant, stored);
+}
+
+std::string setting(const journal& log, const std::string& key, std::string otherwise) {
+  auto found = log.get_meta(key);
+  return found ? std::move(*found) : std::move(otherwise);
+}
+
+}  // namespace
+
+result<verify_report> verify(const std::string& data_dir, const std::string& scratch_dir,
+                             const ruleset& rules,
+                             const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  if (!std::filesystem::exists(data_dir + "/journal"))
+    return failure{errc::not_found, data_dir + " has no journal"};
+  verify_report broken;
+  journal_options log_options;
+  log_options.path = data_dir + "/journal";
+  log_options.read_only = true;
+  auto log = journal::open(log_options);
+  if (!log) {
+    broken.problems.push_back("journal: " + log.error().text());
+    return broken;
+  }
+  state_options stored_options;
+  stored_options.path = data_dir + "/state";
+  stored_options.read_only = true;
+  auto stored = state_store::open(stored_options);
+  // No state at all is no damage: it is rebuilt from the journal.
+  const bool no_state = !stored && stored.error().code == errc::not_found;
+  if (!stored && !no_state) {
+    broken.problems.push_back("state: " + stored.error().text());
+    return broken;
+  }
+  state_options scratch_options;
+  scratch_options.path = scratch_dir;
+  auto scratch = state_store::open(scratch_options);
+  if (!scratch) return scratch.error();
+  verify_report report;
+  {
+    verifier v{**log,
+               no_state ? **scratch : **stored,
+               **scratch,
+               {setting(**log, "settings/zone", "UTC"), setting(**log, "settings/currency", "USD")},
+               rules};
+    v.list_stored();
+    v.replay(progress);
+    v.compare();
+    report = std::move(v.report);
+  }
+  scratch->reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch_dir, ignored);
+  return report;
+}
+
+}  // namespace tally::persistence
