@@ -26,9 +26,9 @@ def batch(n):
 
 
 def test_a_full_disk_refuses_and_heals(workspace):
-    place = small_disk(workspace, 320)
+    place = small_disk(workspace, 640)
     node = workspace.node(data_dir=place / "data", env={
-        "TALLY_ENGINE_RESERVE_BYTES": "32MiB", "TALLY_ENGINE_SEGMENT_BYTES": "8MiB"}).start()
+        "TALLY_ENGINE_RESERVE_BYTES": "64MiB", "TALLY_ENGINE_SEGMENT_BYTES": "8MiB"}).start()
     write, read = node.create_merchant("shop")
     counted, n = 0, 0
     while n < 1_000:
@@ -41,7 +41,7 @@ def test_a_full_disk_refuses_and_heals(workspace):
         if n == 20:  # the rest of the disk goes to somebody else
             free = os.statvfs(place)
             with open(place / "ballast", "wb") as f:
-                f.write(b"x" * max(0, free.f_bavail * free.f_frsize - (48 << 20)))
+                f.write(b"x" * max(0, free.f_bavail * free.f_frsize - (80 << 20)))
     check_equal(answer.status, 503, f"status after {n} batches on a full disk")
     check(answer.headers.get("Retry-After"), "503 says when to try again")
     check(node.alive(), "the node lives on a full disk")

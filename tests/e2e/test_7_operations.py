@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from harness import Node, check, check_equal, verify
+from harness import ROOT, Node, check, check_equal, verify
 from test_1_main_job import sample_events
 
 
@@ -113,3 +113,28 @@ def test_only_one_process_opens_a_directory(workspace):
     check(code != 0, "a second node on the same directory must refuse to start")
     check("locked" in second.tail(), f"it says why:\n{second.tail()}")
     check(node.alive() and node.ready(), "the first node goes on")
+
+
+def test_every_setting_stands_in_the_reference(workspace):
+    node = workspace.node()
+    settings = json.loads(node.cli("config", "dump", "-o", "json"))
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    missing = [name for name in settings if f"| `{name}` |" not in page]
+    check_equal(missing, [], "settings that docs/reference/settings.md does not name")
+
+
+def test_embedded_tokens_read_and_end(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    node.create_merchant("other")
+    node.send_all(write, {"id": "1", "name": "page_view"})
+    made = json.loads(node.cli("token", "create", "--merchant", "shop", "--ttl", "2", "-o", "json"))
+    check_equal(node.totals(made["token"], "shop", ["events"]), {"events": 1}, "answer to the token")
+    check_equal(node.send(made["token"], {"id": "2", "name": "page_view"}).status, 403, "token for writing")
+    question = json.dumps({"site_id": "other", "metrics": ["events"], "date_range": "all"})
+    answer = node.request("POST", "/api/v2/query", question, {"Authorization": f"Bearer {made['token']}"})
+    check_equal(answer.status, 403, "token for another merchant")
+    time.sleep(3)
+    question = question.replace("other", "shop")
+    answer = node.request("POST", "/api/v2/query", question, {"Authorization": f"Bearer {made['token']}"})
+    check_equal(answer.status, 401, "token after its end")
