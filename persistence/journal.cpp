@@ -237,7 +237,13 @@ journal::~journal() = default;
 result<round_number> journal::append(const std::vector<chunk_ptr>& chunks,
                                      const std::vector<record>& new_merchants) {
   return impl_->commit(chunks, [&](rocksdb::WriteBatch& batch) {
-    for (const auto& r : new_merchants) batch.Put(impl_->merchants, r.key, r.value);
+    for (const auto& r : new_merchants) {
+      if (r.value.empty()) {
+        batch.Delete(impl_->merchants, r.key);
+      } else {
+        batch.Put(impl_->merchants, r.key, r.value);
+      }
+    }
   });
 }
 

@@ -63,8 +63,8 @@ class journal {
   ~journal();
 
   /// One commit round: one log record, one WriteBatch with `merchants` (puts into the family of
-  /// that name, in the same batch), one fsync. Gives the round's number when it is on disk.
-  /// disk_full leaves nothing half done and may be tried again.
+  /// that name, an empty value deletes, in the same batch), one fsync. Gives the round's number
+  /// when it is on disk. disk_full leaves nothing half done and may be tried again.
   result<round_number> append(const std::vector<chunk_ptr>& chunks,
                               const std::vector<record>& merchants);
   /// Durable write to `meta`; an empty value deletes. Takes a round of its own, without chunks.

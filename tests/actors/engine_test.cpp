@@ -1,0 +1,238 @@
+#include "actors/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "actors/console_client.hpp"
+#include "actors/metrics.hpp"
+#include "domain/shard.hpp"
+#include "persistence/event_codec.hpp"
+#include "persistence/registry.hpp"
+
+namespace tally::actors {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::chrono::seconds patience{60};
+
+template <class T>
+T get(std::future<T>& future) {
+  if (future.wait_for(patience) != std::future_status::ready) throw std::runtime_error{"no answer"};
+  return future.get();
+}
+
+/// A real engine over a real folder, driven from the test's thread.
+class engine_test : public ::testing::Test {
+ protected:
+  engine_test() {
+    static int number = 0;
+    options.data_dir = (fs::temp_directory_path() / ("tally-engine-" + std::to_string(getpid()) +
+                                                     "-" + std::to_string(number++)))
+                           .string();
+    fs::remove_all(options.data_dir);
+    start();
+  }
+  ~engine_test() override {
+    node.reset();
+    fs::remove_all(options.data_dir);
+  }
+  void start() {
+    auto started = engine::start(options);
+    if (!started) throw std::runtime_error{started.error().text()};
+    node = std::move(*started);
+  }
+  /// Ends the engine without a drain: what no snapshot holds is left to the journal.
+  void restart() {
+    node.reset();
+    start();
+  }
+
+  struct sent {
+    std::vector<outcome> outcomes;
+    std::vector<ack_position> positions;
+  };
+  sent send(const std::vector<std::string>& ids, const std::string& merchant = "shop",
+            const std::string& name = "page_view") {
+    auto events = std::make_shared<submission>();
+    for (const auto& id : ids) {
+      event e;
+      e.merchant = merchant;
+      e.id = id;
+      e.name = name;
+      e.visitor = id;
+      e.at = e.received_at = time_from_ms(1'700'000'000'000);
+      e.sent = client_time_from_ms(1'700'000'000'000);
+      submission::entry entry;
+      entry.begin = static_cast<std::uint32_t>(events->bytes.size());
+      persistence::encode_event(e, events->bytes);
+      entry.size = static_cast<std::uint32_t>(events->bytes.size()) - entry.begin;
+      entry.merchant = merchant_hash(merchant);
+      events->events.push_back(entry);
+    }
+    std::promise<bool> done;
+    auto future = done.get_future();
+    events->on_done = [&done] { done.set_value(true); };
+    node->submit(events);
+    get(future);
+    sent s;
+    for (const auto& e : events->events) {
+      s.outcomes.push_back(e.what);
+      s.positions.push_back({shard_of(e.merchant), e.offset});
+    }
+    return s;
+  }
+
+  result<query_reply> ask(const std::string& metric, const std::string& merchant = "shop",
+                          std::vector<ack_position> after = {}) {
+    question q;
+    q.merchant = merchant;
+    q.metrics = {metric};
+    q.date_range = "all";
+    std::promise<result<query_reply>> done;
+    auto future = done.get_future();
+    node->ask(q, std::move(after), std::chrono::seconds{30}, time_from_ms(1'700'000'000'000),
+              [&done](result<query_reply> r) { done.set_value(std::move(r)); });
+    return get(future);
+  }
+  std::int64_t number(const std::string& metric, const std::string& merchant = "shop") {
+    const auto reply = ask(metric, merchant);
+    EXPECT_TRUE(reply) << (reply ? "" : reply.error().text());
+    if (!reply || reply->table.rows.size() != 1) return -1;
+    return static_cast<std::int64_t>(reply->table.rows[0].metrics[0].number);
+  }
+  result<nlohmann::json> command(std::vector<std::string> words) {
+    std::promise<result<std::string>> done;
+    auto future = done.get_future();
+    node->command(std::move(words),
+                  [&done](result<std::string> r) { done.set_value(std::move(r)); });
+    auto answer = get(future);
+    if (!answer) return answer.error();
+    return nlohmann::json::parse(*answer);
+  }
+
+  engine_options options;
+  std::unique_ptr<engine> node;
+};
+
+TEST_F(engine_test, events_are_visible_once_acknowledged) {
+  const auto s = send({"a", "b", "c"});
+  EXPECT_EQ(s.outcomes, std::vector<outcome>(3, outcome::accepted));
+  EXPECT_EQ(number("events"), 3);
+  EXPECT_EQ(number("visitors"), 3);
+}
+
+TEST_F(engine_test, a_repeat_is_a_duplicate_within_a_batch_across_batches_and_after_a_restart) {
+  EXPECT_EQ(send({"a", "a"}).outcomes, (std::vector{outcome::accepted, outcome::duplicate}));
+  EXPECT_EQ(send({"a"}).outcomes, std::vector{outcome::duplicate});
+  restart();
+  EXPECT_EQ(send({"a", "b"}).outcomes, (std::vector{outcome::duplicate, outcome::accepted}));
+  EXPECT_EQ(number("events"), 2);
+}
+
+TEST_F(engine_test, events_survive_an_end_without_snapshots) {
+  for (int i = 0; i < 20; ++i) send({"x" + std::to_string(i)}, "m" + std::to_string(i % 7));
+  restart();
+  std::int64_t sum = 0;
+  for (int i = 0; i < 7; ++i) sum += number("events", "m" + std::to_string(i));
+  EXPECT_EQ(sum, 20);
+}
+
+TEST_F(engine_test, a_drain_saves_everything_so_that_a_restart_reads_nothing) {
+  send({"a", "b"});
+  ASSERT_TRUE(node->drain(patience));
+  EXPECT_EQ(send({"c"}).outcomes, std::vector{outcome::unavailable});
+  restart();
+  EXPECT_EQ(number("events"), 2);
+}
+
+TEST_F(engine_test, a_passivated_merchant_wakes_with_all_it_knew) {
+  send({"a", "b"});
+  const auto before = node->metrics().passivations.load();
+  ASSERT_TRUE(command({"passivate", "shop"}));
+  while (node->metrics().passivations.load() == before) std::this_thread::yield();
+  EXPECT_EQ(send({"a", "c"}).outcomes, (std::vector{outcome::duplicate, outcome::accepted}));
+  EXPECT_EQ(number("events"), 3);
+}
+
+TEST_F(engine_test, a_rebuild_from_the_journal_gives_the_same_state) {
+  for (int i = 0; i < 50; ++i) send({"x" + std::to_string(i), "x" + std::to_string(i / 2)});
+  const auto rebuilt = command({"rebuild", "shop"});
+  ASSERT_TRUE(rebuilt) << rebuilt.error().text();
+  EXPECT_TRUE((*rebuilt)["equal"].get<bool>());
+  EXPECT_EQ(number("events"), 50);
+}
+
+TEST_F(engine_test, a_rate_takes_a_body_of_one_merchant_whole_or_not_at_all) {
+  node.reset();
+  options.write_events_per_s = 10;
+  start();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 100; ++i) ids.push_back("r" + std::to_string(i));
+  EXPECT_EQ(send(ids).outcomes, std::vector<outcome>(100, outcome::accepted));
+  EXPECT_EQ(send({"s", "t"}).outcomes, std::vector<outcome>(2, outcome::over_quota));
+  EXPECT_EQ(send({"u"}, "other").outcomes, std::vector{outcome::accepted});
+}
+
+TEST_F(engine_test, a_question_waits_for_the_events_it_names) {
+  const auto s = send({"a"});
+  EXPECT_TRUE(ask("events", "shop", s.positions));
+}
+
+TEST_F(engine_test, keys_are_found_by_their_text_and_gone_when_revoked) {
+  const auto made =
+      command({"merchant", "create", "m1", "--timezone", "Asia/Kathmandu", "--currency", "EUR"});
+  ASSERT_TRUE(made) << made.error().text();
+  const auto find = [&](const std::string& key) {
+    std::promise<result<key_facts>> done;
+    auto future = done.get_future();
+    node->find_key(key, [&done](result<key_facts> r) { done.set_value(std::move(r)); });
+    return get(future);
+  };
+  const auto write_key = (*made)["write_key"].get<std::string>();
+  const auto found = find(write_key);
+  ASSERT_TRUE(found) << found.error().text();
+  EXPECT_EQ(found->scope, key_scope::write);
+  EXPECT_EQ(found->merchant, "m1");
+  ASSERT_TRUE(command({"key", "revoke", write_key}));
+  const auto gone = find(write_key);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, errc::unauthorized);
+  EXPECT_EQ(command({"merchant", "create", "m1"}).error().code, errc::conflict);
+}
+
+TEST_F(engine_test, the_console_answers_over_caf_only_to_those_who_know_the_token) {
+  const auto place = "127.0.0.1:" + std::to_string(node->console_port());
+  auto good = console_client::connect(place, node->console_token(), patience);
+  ASSERT_TRUE(good) << good.error().text();
+  const auto status = (*good)->run({"status"});
+  ASSERT_TRUE(status) << status.error().text();
+  EXPECT_EQ(nlohmann::json::parse(*status)["state"], "ready");
+  good->reset();
+  auto bad = console_client::connect(place, "wrong", patience);
+  ASSERT_TRUE(bad);
+  const auto refused = (*bad)->run({"status"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::unauthorized);
+}
+
+TEST_F(engine_test, a_second_engine_does_not_open_the_same_folder) {
+  const auto second = engine::start(options);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, errc::locked);
+}
+
+TEST(read_token, is_refused_when_changed_or_expired) {
+  const auto token = persistence::make_read_token("secret", "shop", 1'000);
+  EXPECT_EQ(*persistence::check_read_token("secret", token, 1'000), "shop");
+  EXPECT_FALSE(persistence::check_read_token("secret", token, 1'001));
+  EXPECT_FALSE(persistence::check_read_token("other", token, 1));
+  auto changed = token;
+  changed.replace(3, 4, "shoq");
+  EXPECT_FALSE(persistence::check_read_token("secret", changed, 1));
+}
+
+}  // namespace
+}  // namespace tally::actors
