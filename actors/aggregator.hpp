@@ -33,7 +33,7 @@ struct aggregator_state {
   void look(const inspection_ptr& what);
   void save();
   void sleep();
-  void stop() { self->quit(); }
+  void stop() const { self->quit(); }
 
   aggregator_actor::pointer self;
   node_env_ptr env;

@@ -22,9 +22,9 @@ struct arguments {
   std::vector<std::string> words;
   std::map<std::string, std::string, std::less<>> options;
 
-  [[nodiscard]] std::string option(std::string_view name, std::string otherwise = {}) const {
+  [[nodiscard]] std::string option(std::string_view name, const std::string& otherwise = {}) const {
     const auto found = options.find(name);
-    return found == options.end() ? std::move(otherwise) : found->second;
+    return found == options.end() ? otherwise : found->second;
   }
 };
 

@@ -107,7 +107,9 @@ result<std::string> engine::impl::import_session() {
 }
 
 void engine::impl::run_command_later(std::vector<std::string> words, callback<std::string> then) {
-  const auto found = words.empty() ? more_commands.end() : more_commands.find(words[0]);
+  auto found = words.empty() ? more_commands.end() : more_commands.find(words[0]);
+  if (found == more_commands.end() && words.size() > 1)
+    found = more_commands.find(words[0] + ' ' + words[1]);
   if (found != more_commands.end()) {
     found->second(std::move(words), std::move(then));
     return;
@@ -258,8 +260,8 @@ void engine::exists(std::string merchant, callback<bool> then) {
   });
 }
 
-void engine::add_command(std::string first_word, command_runner run) {
-  impl_->more_commands[std::move(first_word)] = std::move(run);
+void engine::add_command(std::string words, command_runner run) {
+  impl_->more_commands[std::move(words)] = std::move(run);
 }
 
 void engine::set_http_address(std::string host_port) {

@@ -94,8 +94,9 @@ class engine {
   /// True where the merchant is known (registered or with events).
   void exists(std::string merchant, callback<bool> then);
 
-  /// Adds a command that lives outside the engine, such as "query". Before any is run.
-  void add_command(std::string first_word,
+  /// Adds a command that lives outside the engine, such as "query" or "rejects retry". Before any
+  /// is run.
+  void add_command(std::string words,
                    std::function<void(std::vector<std::string>, callback<std::string>)> run);
   /// Where clients' imports should send events: what `import session` answers.
   void set_http_address(std::string host_port);

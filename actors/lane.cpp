@@ -56,7 +56,7 @@ merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash
 void lane_state::wake(merchant_slot& slot) {
   if (slot.aggregator) return;
   aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}};
-  if (const auto found = tail_.find(slot.hash); found != tail_.end()) {
+  if (const auto found = tail_.find(slot.merchant); found != tail_.end()) {
     set_dirty(slot, found->second.front());
     slot.last_sent_round = found->second.back();
     init.tail = std::move(found->second);
@@ -359,30 +359,12 @@ void lane_state::asleep(const std::string& merchant, std::uint64_t received) {
   check_drained();
 }
 
+// Merchants with events that a crash left unsaved are brought up to date in the background, so that
+// the next start has less to read.
 void lane_state::catch_up() {
-  // Merchants with events that a crash left unsaved are brought up to date in the background, so
-  // that the next start has less to read.
   for (std::size_t i = 0; i < catch_up_per_tick && !tail_.empty(); ++i) {
-    const auto& [hash, rounds] = *tail_.begin();
-    std::string merchant;
-    const auto bytes = env->journal->read_round(rounds.front());
-    if (!bytes) return;
-    const auto entries = persistence::decode_round(*bytes);
-    if (!entries) return;
-    for (const auto& entry : *entries) {
-      if (entry.header.shard != shard_of(hash)) continue;
-      persistence::for_each_event(entry.payload, entry.header.count,
-                                  [&, h = hash](std::uint32_t, std::string_view e) {
-                                    const auto found = persistence::peek_merchant(e);
-                                    if (merchant.empty() && merchant_hash(found) == h)
-                                      merchant = found;
-                                  });
-    }
-    if (merchant.empty()) {
-      tail_.erase(tail_.begin());
-    } else {
-      wake(slot_of(merchant, hash));
-    }
+    const auto merchant = tail_.begin()->first;
+    wake(slot_of(merchant, merchant_hash(merchant)));
   }
 }
 

@@ -14,8 +14,8 @@
 namespace tally::actors {
 
 /// Where the events of merchants lie that no snapshot holds yet, as found at opening: rounds by
-/// merchant hash. Each lane owns its own part and forgets what it has handed over.
-using tail_index = std::unordered_map<std::uint64_t, std::vector<persistence::round_number>>;
+/// merchant. Each lane owns its own part and forgets what it has handed over.
+using tail_index = std::unordered_map<std::string, std::vector<persistence::round_number>>;
 
 /// What all actors of a node share. Made before the first of them, ended after the last.
 struct node_env {

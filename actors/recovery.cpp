@@ -61,10 +61,11 @@ class tail_checker {
 void note(std::vector<tail_index>& tails, persistence::round_number round,
           const persistence::round_entry& entry) {
   auto& tail = tails[lane_of(entry.header.shard)];
+  std::string merchant;
   persistence::for_each_event(entry.payload, entry.header.count,
                               [&](std::uint32_t, std::string_view bytes) {
-                                const auto hash = merchant_hash(persistence::peek_merchant(bytes));
-                                auto& rounds = tail[hash];
+                                merchant = persistence::peek_merchant(bytes);
+                                auto& rounds = tail[merchant];
                                 if (rounds.empty() || rounds.back() != round)
                                   rounds.push_back(round);
                               });

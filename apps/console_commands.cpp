@@ -15,7 +15,7 @@ struct remote_command {
   std::string_view options;  // "timezone:ZONE currency:CODE"; "!" at the end: required
 };
 
-constexpr std::array<remote_command, 21> remote_commands{{
+constexpr std::array<remote_command, 22> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant list", "All registered merchants", "", ""},
@@ -34,6 +34,7 @@ constexpr std::array<remote_command, 21> remote_commands{{
     {"passivate", "End a merchant's aggregator after a snapshot", "ID", ""},
     {"rebuild", "Replay a merchant's journal and compare", "ID", ""},
     {"rejects list", "Refused events that were kept", "ID", ""},
+    {"rejects retry", "Send refused events again", "ID", ""},
     {"log tail", "The last commit rounds", "[ROUNDS]", ""},
     {"log dump", "One commit round with its events", "ROUND", ""},
     {"loglevel", "Change what the node logs: error, warn, info or debug", "LEVEL", ""},

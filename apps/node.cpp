@@ -7,11 +7,15 @@
 namespace tally::apps {
 namespace {
 
+result<config::node_options> read_options(const setting_flags& flags) {
+  const auto settings = flags.read();
+  if (!settings) return settings.error();
+  return config::make_node_options(*settings);
+}
+
 int run_node(const setting_flags& flags) {
   config::block_signals();
-  const auto settings = flags.read();
-  if (!settings) return report(settings.error());
-  const auto options = config::make_node_options(*settings);
+  const auto options = read_options(flags);
   if (!options) return report(options.error());
   config::start_logging(options->log_level, options->log_format);
   auto node = config::running_node::start(*options);
@@ -20,7 +24,7 @@ int run_node(const setting_flags& flags) {
     std::fprintf(stderr, "tally: listening on %s\n", place.c_str());
   std::fprintf(stderr, "tally: admin on %s, console on port %u\n",
                (*node)->admin_endpoint().c_str(), unsigned{(*node)->console_port()});
-  return (*node)->run();
+  return (*node)->run([&flags] { return read_options(flags); });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "api/http_server.hpp"
+#include "api/retry_rejects.hpp"
 #include "api/routes.hpp"
 #include "config/token_file.hpp"
 
@@ -100,6 +101,10 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
         if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
         api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
       });
+  started.add_command("rejects retry", [&started](std::vector<std::string> words,
+                                                  actors::callback<std::string> then) {
+    api::retry_rejects(started, words.size() > 2 ? words[2] : "", std::move(then));
+  });
   made->token = started.console_token();
   const auto written = write_token(options.engine.data_dir, started.console_port(), made->token);
   if (!written) return written.error();
@@ -134,7 +139,7 @@ int running_node::impl::drain() {
   return answered && saved ? 0 : 1;
 }
 
-int running_node::run() {
+int running_node::run(const std::function<result<node_options>()>& reload) {
   notify_service_manager("READY=1");
   sigset_t wanted;
   wanted_signals(wanted);
@@ -148,8 +153,13 @@ int running_node::run() {
       std::_Exit(broken_exit);
     }
     if (got != SIGHUP) break;
-    start_logging(impl_->options.log_level, impl_->options.log_format);
-    spdlog::info("settings_reloaded log_level={}", impl_->options.log_level);
+    const auto fresh = reload();
+    if (!fresh) {
+      spdlog::error("settings_not_reloaded reason={}", fresh.error().text());
+      continue;
+    }
+    start_logging(fresh->log_level, fresh->log_format);
+    spdlog::info("settings_reloaded log_level={}", fresh->log_level);
   }
   std::thread impatient{[] {
     sigset_t again;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,10 +16,11 @@ class running_node {
   static result<std::unique_ptr<running_node>> start(const node_options& options);
   ~running_node();
 
-  /// Waits for SIGTERM or SIGINT (or a journal that broke), reloading on SIGHUP. Signals must be
-  /// blocked in every thread before start(). Gives the process's exit code after draining; a second
-  /// signal ends the process at once.
-  int run();
+  /// Waits for SIGTERM or SIGINT (or a journal that broke). On SIGHUP reads the settings again by
+  /// `reload` and takes over the log level and format; keys are read anew every 5 s anyway, other
+  /// settings need a restart. Signals must be blocked in every thread before start(). Gives the
+  /// process's exit code after draining; a second signal ends the process at once.
+  int run(const std::function<result<node_options>()>& reload);
 
   [[nodiscard]] const std::vector<std::string>& endpoints() const;
   [[nodiscard]] std::string admin_endpoint() const;

@@ -138,3 +138,16 @@ def test_embedded_tokens_read_and_end(workspace):
     question = question.replace("other", "shop")
     answer = node.request("POST", "/api/v2/query", question, {"Authorization": f"Bearer {made['token']}"})
     check_equal(answer.status, 401, "token after its end")
+
+
+def test_a_refused_event_can_be_sent_again(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    soon = int(time.time() * 1000) + 3_600_000 + 2_000  # over the hour that is allowed ahead
+    answer = node.send(write, [{"id": "ahead", "at": soon, "name": "page_view"}])
+    check_equal([r["code"] for r in answer.json()["rejected"]], ["at_in_future"], "refused at first")
+    time.sleep(2.5)
+    again = json.loads(node.cli("rejects", "retry", "shop", "-o", "json"))
+    check_equal((again["accepted"], again["rejected"]), (1, 0), "taken the second time")
+    again = json.loads(node.cli("rejects", "retry", "shop", "-o", "json"))
+    check_equal((again["accepted"], again["duplicate"]), (0, 1), "counted once")
