@@ -62,7 +62,8 @@ void retry_rejects(actors::engine& engine, const std::string& merchant,
     if (!listed) return then(listed.error());
     auto events = std::make_shared<actors::submission>();
     std::uint64_t refused = 0;
-    for (const auto& kept : json::parse(*listed)["rejects"])
+    const auto answer = json::parse(*listed);
+    for (const auto& kept : answer["rejects"])
       if (!add_again(kept, merchant, *events)) ++refused;
     auto* const done = events.get();  // its own last act: it lives until on_done has returned
     events->on_done = [done, merchant, refused, then] { then(summary(merchant, *done, refused)); };
