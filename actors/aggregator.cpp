@@ -61,15 +61,15 @@ void aggregator_state::start(aggregator_init init) {
   env->metrics.live_merchants += 1;
   env->metrics.wake_ups += 1;
   const auto began = std::chrono::steady_clock::now();
-  env->run_io(
-      [env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail), began] {
-        auto loaded = load_merchant(*env, who, tail);
-        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
-                            std::chrono::steady_clock::now() - began)
-                            .count();
-        env->metrics.wake_up.add(static_cast<std::uint64_t>(us));
-        caf::anon_send(me, loaded_atom::value, std::move(loaded));
-      });
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail),
+               events = std::move(init.events), began]() mutable {
+    auto loaded = load_merchant(*env, who, tail, std::move(events));
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
+                        std::chrono::steady_clock::now() - began)
+                        .count();
+    env->metrics.wake_up.add(static_cast<std::uint64_t>(us));
+    caf::anon_send(me, loaded_atom::value, std::move(loaded));
+  });
 }
 
 void aggregator_state::loaded(const loaded_ptr& from) {

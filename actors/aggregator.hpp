@@ -15,6 +15,7 @@ struct aggregator_init {
   std::uint64_t hash = 0;
   std::shared_ptr<slot_meter> meter;
   std::vector<persistence::round_number> tail;  // rounds to read past the snapshot
+  std::vector<tail_event> events;               // or what was read of them already
 };
 
 /// Owns the state of one merchant. Everything that needs the disk is done by an I/O worker; what

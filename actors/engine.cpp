@@ -81,12 +81,13 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   const auto& options = env->options;
   for (std::uint32_t i = 0; i < options.io_workers; ++i)
     env->io.push_back(system.spawn<caf::detached>(io_worker));
+  env->background = system.spawn<caf::detached>(io_worker);
   for (std::uint32_t i = 0; i < options.query_workers; ++i)
     env->queries.push_back(system.spawn<caf::detached>(query_worker, env));
   journal = system.spawn<caf::detached>(journal_writer, env);
   for (std::uint32_t i = 0; i < lane_count; ++i)
-    lanes.push_back(
-        system.spawn(lane, lane_init{env, i, journal, std::move(tails[i]), tail_first}));
+    lanes.push_back(system.spawn(
+        lane, lane_init{env, i, journal, std::move(tails[i]), tail_first, env->last_round.load()}));
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
   worker = system.spawn<caf::detached>(io_worker);
@@ -167,6 +168,7 @@ engine::~engine() {
   end(self.keeper);
   end(self.worker);
   end(self.journal);
+  end(self.env->background);
   for (auto& a : self.env->io) end(a);
   for (auto& a : self.env->queries) end(a);
   self.env->io.clear();

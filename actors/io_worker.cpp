@@ -1,38 +1,40 @@
 #include "actors/io_worker.hpp"
 
+#include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
 
 namespace tally::actors {
 namespace {
 
-void add_tail(loaded_merchant& into, const persistence::state_owner& owner,
-              const std::string& round) {
-  const auto entries = persistence::decode_round(round);
-  if (!entries) {
-    into.outcome = entries.error();
-    return;
-  }
-  for (const auto& entry : *entries) {
-    if (entry.header.shard != owner.shard) continue;
+/// Calls f(merchant, event) for every event of a round.
+template <class F>
+void for_each_tail_event(const std::vector<persistence::round_entry>& entries, F&& f) {
+  for (const auto& entry : entries)
     persistence::for_each_event(entry.payload, entry.header.count,
                                 [&](std::uint32_t i, std::string_view bytes) {
-                                  const auto merchant = persistence::peek_merchant(bytes);
-                                  if (merchant != owner.merchant) return;
-                                  round_item item;
-                                  item.merchant = merchant;
-                                  item.bytes = bytes;
-                                  item.offset = entry.header.base + i;
-                                  item.stamped_at = entry.header.stamped_at;
-                                  if (item.offset > into.from.state.applied)
-                                    into.tail.push_back(item);
+                                  f(entry.header.shard, persistence::peek_merchant(bytes),
+                                    entry.header.base + i, entry.header.stamped_at, bytes);
                                 });
-  }
+}
+
+status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
+                 const std::string& round) {
+  const auto entries = persistence::decode_round(round);
+  if (!entries) return entries.error();
+  for_each_tail_event(*entries,
+                      [&](std::uint16_t shard, std::string_view merchant, std::uint64_t offset,
+                          event_time stamped_at, std::string_view bytes) {
+                        if (shard == owner.shard && merchant == owner.merchant)
+                          events.push_back({offset, stamped_at, std::string{bytes}});
+                      });
+  return done{};
 }
 
 }  // namespace
 
 loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& owner,
-                         const std::vector<persistence::round_number>& rounds) {
+                         const std::vector<persistence::round_number>& rounds,
+                         std::vector<tail_event> events) {
   auto loaded = std::make_shared<loaded_merchant>();
   auto snapshot = persistence::load_snapshot(*env.state, owner);
   if (snapshot) {
@@ -42,18 +44,43 @@ loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& ow
     loaded->outcome = snapshot.error();
     return loaded;
   }
-  loaded->rounds.reserve(rounds.size());  // items point into these strings: they must not move
-  for (const auto number : rounds) {
-    auto bytes = env.journal->read_round(number);
-    if (!bytes) {
-      loaded->outcome = bytes.error();
-      return loaded;
+  loaded->events = std::move(events);
+  if (loaded->events.empty())
+    for (const auto number : rounds) {
+      const auto bytes = env.journal->read_round(number);
+      loaded->outcome = bytes ? add_round(loaded->events, owner, *bytes) : status{bytes.error()};
+      if (!loaded->outcome) return loaded;
     }
-    loaded->rounds.push_back(std::move(*bytes));
-    add_tail(*loaded, owner, loaded->rounds.back());
-    if (!loaded->outcome) return loaded;
+  for (const auto& e : loaded->events) {
+    if (e.offset <= loaded->from.state.applied) continue;
+    round_item item;
+    item.merchant = persistence::peek_merchant(e.bytes);
+    item.bytes = e.bytes;
+    item.offset = e.offset;
+    item.stamped_at = e.stamped_at;
+    loaded->tail.push_back(item);
   }
   return loaded;
+}
+
+result<tail_events_ptr> read_tail(const persistence::journal& log, std::uint32_t lane,
+                                  persistence::round_number from, persistence::round_number to) {
+  auto found = std::make_shared<tail_events>();
+  std::string name;
+  const auto scanned = log.scan(
+      from, to,
+      [&](persistence::round_number, const std::vector<persistence::round_entry>& entries) {
+        for_each_tail_event(
+            entries, [&](std::uint16_t shard, std::string_view merchant, std::uint64_t offset,
+                         event_time stamped_at, std::string_view bytes) {
+              if (lane_of(shard) != lane) return;
+              name = merchant;
+              (*found)[name].push_back({offset, stamped_at, std::string{bytes}});
+            });
+        return true;
+      });
+  if (!scanned) return scanned.error();
+  return found;
 }
 
 io_actor::behavior_type io_worker(io_actor::pointer) {

@@ -10,9 +10,16 @@ namespace tally::actors {
 /// Runs tasks that wait for the disk. Spawned detached.
 io_actor::behavior_type io_worker(io_actor::pointer self);
 
-/// Reads a merchant back: its snapshot, then its events of `rounds` past it. A snapshot that does
-/// not decode is corrupt_record. Waits for the disk.
+/// Reads a merchant back: its snapshot, then its events past it: `events`, or where there are none
+/// those of `rounds`. A snapshot that does not decode is corrupt_record. Waits for the disk.
 loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& owner,
-                         const std::vector<persistence::round_number>& rounds);
+                         const std::vector<persistence::round_number>& rounds,
+                         std::vector<tail_event> events);
+
+/// Reads the log from `from` to `to` once and keeps the events of one lane's merchants: what a
+/// lane catches up with after a crash. A lane's share of the tail is held in memory. Waits for the
+/// disk.
+result<tail_events_ptr> read_tail(const persistence::journal& log, std::uint32_t lane,
+                                  persistence::round_number from, persistence::round_number to);
 
 }  // namespace tally::actors

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "actors/aggregator.hpp"
+#include "actors/io_worker.hpp"
 #include "domain/bytes.hpp"
 #include "persistence/event_codec.hpp"
 
@@ -28,6 +29,7 @@ void lane_state::start(lane_init init) {
   journal = std::move(init.journal);
   tail_ = std::move(init.tail);
   tail_first_ = init.tail_first;
+  tail_last_ = init.tail_last;
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     auto end = env->journal->ends()[i * lane_count + number];
     end.epoch += 1;  // a start is a new leadership
@@ -55,12 +57,17 @@ merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash
 
 void lane_state::wake(merchant_slot& slot) {
   if (slot.aggregator) return;
-  aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}};
+  aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}, {}};
   if (const auto found = tail_.find(slot.merchant); found != tail_.end()) {
     set_dirty(slot, found->second.front());
     slot.last_sent_round = found->second.back();
     init.tail = std::move(found->second);
     tail_.erase(found);
+    if (tail_events_) {
+      if (const auto read = tail_events_->find(slot.merchant); read != tail_events_->end())
+        init.events = std::move(read->second);
+    }
+    if (tail_.empty()) tail_events_.reset();
   }
   slot.aggregator = self->spawn(aggregator, std::move(init));
 }
@@ -360,12 +367,33 @@ void lane_state::asleep(const std::string& merchant, std::uint64_t received) {
 }
 
 // Merchants with events that a crash left unsaved are brought up to date in the background, so that
-// the next start has less to read.
+// the next start has less to read. Their events are read in one pass over the tail: a round holds
+// events of hundreds of merchants, so reading it once for each of them would take for ever.
 void lane_state::catch_up() {
+  if (!tail_events_) {
+    if (reading_tail_) return;
+    reading_tail_ = true;
+    caf::anon_send(
+        env->background, run_atom::value,
+        std::make_shared<std::function<void()>>(
+            [env = env, me = lane_actor{self}, lane = number, from = tail_first_, to = tail_last_] {
+              auto read = read_tail(*env->journal, lane, from, to);
+              if (!read)
+                spdlog::error("tail_not_read reason={}", read.error().text());
+              else
+                caf::anon_send(me, loaded_atom::value, std::move(*read));
+            }));
+    return;
+  }
   for (std::size_t i = 0; i < catch_up_per_tick && !tail_.empty(); ++i) {
     const auto merchant = tail_.begin()->first;
     wake(slot_of(merchant, merchant_hash(merchant)));
   }
+}
+
+void lane_state::tail_read(const tail_events_ptr& events) {
+  reading_tail_ = false;
+  if (!tail_.empty()) tail_events_ = events;
 }
 
 void lane_state::tick() {
@@ -453,6 +481,7 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
       [self](asleep_atom, const std::string& merchant, std::uint64_t received) {
         self->state.asleep(merchant, received);
       },
+      [self](loaded_atom, const tail_events_ptr& events) { self->state.tail_read(events); },
       [self](tick_atom) { self->state.tick(); },
       [self](sleep_atom, const std::string& merchant) { self->state.passivate(merchant); },
       [self](save_atom, std::uint64_t round) { self->state.save_older(round); },

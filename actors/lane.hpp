@@ -20,6 +20,7 @@ struct lane_init {
   journal_actor journal;
   tail_index tail;
   persistence::round_number tail_first = 0;  // the oldest round in `tail`
+  persistence::round_number tail_last = 0;
 };
 
 /// A merchant that is awake, or was written to a moment ago.
@@ -52,6 +53,7 @@ struct lane_state {
   void change(const registry_change_ptr& what);
   void saved(const std::string& merchant, persistence::round_number round);
   void asleep(const std::string& merchant, std::uint64_t received);
+  void tail_read(const tail_events_ptr& events);
   void tick();
   void passivate(const std::string& merchant);
   void save_older(persistence::round_number round);
@@ -102,7 +104,9 @@ struct lane_state {
   std::unordered_map<std::string_view, lru::iterator> by_name_;
   std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
   tail_index tail_;
-  persistence::round_number tail_first_ = 0;
+  persistence::round_number tail_first_ = 0, tail_last_ = 0;
+  tail_events_ptr tail_events_;  // of the merchants in tail_, once read
+  bool reading_tail_ = false;
   std::array<std::uint64_t, shard_count / lane_count> dispatched_{};  // offsets handed out
   std::vector<query_job_ptr> parked_;
   std::vector<caf::typed_response_promise<bool>> draining_;

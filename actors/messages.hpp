@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/engine.hpp"
@@ -86,12 +87,22 @@ struct slot_meter {
   std::atomic<std::uint64_t> queued{0};  // bytes handed over and not yet applied
 };
 
+/// A journaled event that no snapshot holds yet, read back from the log.
+struct tail_event {
+  std::uint64_t offset = 0;
+  event_time stamped_at{};
+  std::string bytes;
+};
+/// Such events of many merchants, each in the order of its offsets.
+using tail_events = std::unordered_map<std::string, std::vector<tail_event>>;
+using tail_events_ptr = std::shared_ptr<tail_events>;
+
 /// An aggregator's state as read back: snapshot, then the journal's tail past it.
 struct loaded_merchant {
   status outcome = done{};
   persistence::loaded_state from;
   bool found = false;
-  std::vector<std::string> rounds;  // bytes that `tail` points into
+  std::vector<tail_event> events;  // what `tail` points into
   std::vector<round_item> tail;
 };
 using loaded_ptr = std::shared_ptr<loaded_merchant>;
@@ -192,6 +203,8 @@ using lane_actor = caf::typed_actor<
     // number of messages it has had.
     caf::reacts_to<saved_atom, std::string, std::uint64_t>,
     caf::reacts_to<asleep_atom, std::string, std::uint64_t>,
+    // From I/O: the events that a crash left unsaved, of all merchants of this lane.
+    caf::reacts_to<loaded_atom, tail_events_ptr>,
     // Every second: passivates idle merchants, keeps to the memory budget.
     caf::reacts_to<tick_atom>,
     // Passivates one merchant now, if it is awake.
@@ -222,6 +235,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::lane_part_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::lane_round_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::merchant_part)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::loaded_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::tail_events_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::loaded_ids_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::query_job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::inspection_ptr)

@@ -26,6 +26,7 @@ struct node_env {
   std::function<event_time()> now;  // wall clock
   engine_metrics metrics;
   std::vector<io_actor> io;
+  io_actor background;  // for what may take long and is in no hurry
   std::vector<query_actor> queries;
   std::atomic<std::uint32_t> next_io{0}, next_query{0};
   std::atomic<bool> draining{false};
