@@ -291,7 +291,7 @@ void lane_state::ask(const query_job_ptr& job) {
   // Everything handed out before is in the answer; with nothing on its way that is all until now.
   const auto& log = logs_[index_of(shard_of(hash))];
   const bool nothing_on_its_way = log.given.next_offset == log.durable.next_offset &&
-                                  gathering_.payloads.count(shard_of(hash)) == 0;
+                                  !gathering_.payloads.contains(shard_of(hash));
   job->as_of = nothing_on_its_way ? env->now() : time_from_ms(log.durable.stamped_at_ms);
   wake(slot);
   ++slot.sent;
@@ -346,7 +346,7 @@ void lane_state::saved(const std::string& merchant, persistence::round_number ro
   check_drained();
 }
 
-void lane_state::put_to_sleep(merchant_slot& slot) {
+void lane_state::put_to_sleep(merchant_slot& slot) const {
   slot.sleeping = true;
   self->send(slot.aggregator, sleep_atom::value);
 }

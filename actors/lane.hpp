@@ -92,7 +92,7 @@ struct lane_state {
   void release_questions();
   bool question_ready(const query_job& job) const;
   void set_dirty(merchant_slot& slot, persistence::round_number since);
-  void put_to_sleep(merchant_slot& slot);
+  void put_to_sleep(merchant_slot& slot) const;
   void catch_up();
   void check_drained();
 

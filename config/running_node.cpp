@@ -62,7 +62,7 @@ struct running_node::impl {
   std::string token;
 
   status listen();
-  int drain();
+  [[nodiscard]] int drain() const;
 };
 
 status running_node::impl::listen() {
@@ -128,7 +128,7 @@ std::uint16_t running_node::console_port() const {
   return impl_->engine->console_port();
 }
 
-int running_node::impl::drain() {
+int running_node::impl::drain() const {
   notify_service_manager("STOPPING=1");
   spdlog::info("node_drains timeout_ms={}", options.shutdown_timeout.count());
   open->stop_accepting();

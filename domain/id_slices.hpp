@@ -13,7 +13,7 @@ namespace tally {
 /// 128-bit hash of an event's (id, client timestamp as sent).
 struct id_hash {
   std::uint64_t high = 0, low = 0;
-  auto operator<=>(const id_hash&) const = default;
+  auto operator<=>(const id_hash&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 [[nodiscard]] id_hash hash_of_id(const event& e);
 

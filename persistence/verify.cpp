@@ -47,6 +47,7 @@ class verifier {
   };
 
   void problem(std::string text) { report.problems.push_back(std::move(text)); }
+  void note_stored(const state_owner& owner);
   void check_chunk(round_number round, const round_entry& entry);
   void replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes);
   replayed_merchant* opened(const std::string& merchant, const stored_merchant& stored);
@@ -63,6 +64,13 @@ class verifier {
   std::unordered_map<std::string, std::unique_ptr<replayed_merchant>> open_;
 };
 
+void verifier::note_stored(const state_owner& owner) {
+  if (!is_merchant_id(owner.merchant)) return;  // left by a rebuild that was cut off
+  const auto loaded = load_snapshot(stored_, owner);
+  if (!loaded) return problem("state: " + loaded.error().text());
+  merchants_[owner.merchant] = {owner.shard, loaded->state.applied};
+}
+
 void verifier::list_stored() {
   for (std::uint32_t shard = 0; shard < shard_count; ++shard) {
     std::string after;
@@ -72,13 +80,7 @@ void verifier::list_stored() {
       if (!owners) return problem("state: " + owners.error().text());
       for (const auto& owner : *owners) {
         after = owner.merchant;
-        if (!is_merchant_id(owner.merchant)) continue;  // left by a rebuild that was cut off
-        const auto loaded = load_snapshot(stored_, owner);
-        if (!loaded) {
-          problem("state: " + loaded.error().text());
-          continue;
-        }
-        merchants_[owner.merchant] = {owner.shard, loaded->state.applied};
+        note_stored(owner);
       }
       if (owners->size() < owners_per_page) break;
     }
