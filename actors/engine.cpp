@@ -80,8 +80,8 @@ struct engine::impl {
 void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_number tail_first) {
   const auto& options = env->options;
   for (std::uint32_t i = 0; i < options.io_workers; ++i)
-    env->io.push_back(system.spawn<caf::detached>(io_worker));
-  env->background = system.spawn<caf::detached>(io_worker);
+    env->io.push_back(system.spawn<caf::detached>(io_worker, i));
+  env->background = system.spawn<caf::detached>(io_worker, options.io_workers);
   for (std::uint32_t i = 0; i < options.query_workers; ++i)
     env->queries.push_back(system.spawn<caf::detached>(query_worker, env));
   journal = system.spawn<caf::detached>(journal_writer, env);
@@ -90,7 +90,7 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
         lane, lane_init{env, i, journal, std::move(tails[i]), tail_first, env->last_round.load()}));
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
-  worker = system.spawn<caf::detached>(io_worker);
+  worker = system.spawn<caf::detached>(io_worker, options.io_workers + 1);
   commands.env = env;
   commands.lanes = lanes;
   commands.journal = journal;

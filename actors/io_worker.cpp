@@ -83,7 +83,7 @@ result<tail_events_ptr> read_tail(const persistence::journal& log, std::uint32_t
   return found;
 }
 
-io_actor::behavior_type io_worker(io_actor::pointer) {
+io_actor::behavior_type io_worker(io_actor::pointer, std::uint32_t) {
   return {[](run_atom, const task_ptr& task) { (*task)(); }};
 }
 

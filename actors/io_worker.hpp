@@ -7,8 +7,9 @@
 
 namespace tally::actors {
 
-/// Runs tasks that wait for the disk. Spawned detached.
-io_actor::behavior_type io_worker(io_actor::pointer self);
+/// Runs tasks that wait for the disk. Spawned detached. The number only tells workers apart: CAF
+/// 0.17.6 binds a null reference when it spawns a function without arguments.
+io_actor::behavior_type io_worker(io_actor::pointer self, std::uint32_t number);
 
 /// Reads a merchant back: its snapshot, then its events past it: `events`, or where there are none
 /// those of `rounds`. A snapshot that does not decode is corrupt_record. Waits for the disk.
