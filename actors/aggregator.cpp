@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "actors/io_worker.hpp"
+#include "actors/query_worker.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/replay.hpp"
 
@@ -302,19 +303,21 @@ void aggregator_state::ask(const query_job_ptr& job) {
 }
 
 void aggregator_state::hand_to_worker(const query_job_ptr& job) {
-  job->owner = owner;
-  job->facts.reporting_zone = state.reporting_zone;
-  job->facts.currency = state.currency;
-  job->facts.names = state.names.all();
-  job->facts.currencies = state.currencies.all();
-  job->facts.any = state.newest_ms != std::numeric_limits<std::int64_t>::min();
-  if (job->facts.any) {
-    job->facts.newest = time_from_ms(state.newest_ms);
-    job->facts.oldest = time_from_ms(state.oldest_ms);
+  merchant_facts facts;
+  facts.reporting_zone = state.reporting_zone;
+  facts.currency = state.currency;
+  facts.names = state.names.all();
+  facts.currencies = state.currencies.all();
+  facts.any = state.newest_ms != std::numeric_limits<std::int64_t>::min();
+  if (facts.any) {
+    facts.newest = time_from_ms(state.newest_ms);
+    facts.oldest = time_from_ms(state.oldest_ms);
   }
-  job->deltas = state.deltas;
-  job->names = state.names;
-  job->currencies = state.currencies;
+  auto planned = make_plan(job->asked, facts, job->now);
+  if (!planned) return job->then(planned.error());
+  job->owner = owner;
+  job->unsaved = unsaved_rows(state, planned->ranges);
+  job->planned = std::move(*planned);
   job->view = env->state->look();
   self->send(env->any_query(), ask_atom::value, job);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -121,9 +122,8 @@ struct query_job {
   std::function<void(result<query_reply>)> then;
   // filled on the way
   event_time as_of{};
-  merchant_facts facts;
-  delta_rows deltas;
-  text_numbers names, currencies;
+  std::optional<plan> planned;
+  row_set unsaved;  // of the rows that the plan reads, what no snapshot holds yet
   persistence::state_owner owner;
   persistence::state_store::view_ptr view;
   std::chrono::steady_clock::time_point deadline{}, started{};

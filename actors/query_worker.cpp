@@ -5,62 +5,88 @@
 namespace tally::actors {
 namespace {
 
-/// Adds the rows of one range: what is saved, then what is not. Ranges may overlap (a comparison
-/// with the range before), so an address that is there already is left alone.
-template <class Table, class Deltas>
-status add_range(Table& into, const Deltas& deltas, const std::vector<std::string>* tags,
-                 const node_env& env, const query_job& job, const row_range& range) {
-  Table found;
+/// Adds what is unsaved of one range, of one kind of rows.
+template <class Table, class Row>
+void add_unsaved(Table& into, const row_table<Row>& deltas, const std::vector<std::string>* tags,
+                 const row_range& range) {
+  for (const auto& e : deltas.entries()) {
+    if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
+    if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
+    into.emplace(typename Table::key_type{{range.width, range.tag}, e.begin}, e.row);
+  }
+}
+
+/// Adds the saved rows of one range to those that are not saved.
+template <class Table>
+status add_saved(Table& into, const node_env& env, const query_job& job, const row_range& range) {
+  using row = typename Table::mapped_type;
   bool good = true;
   const persistence::row_address from{range.kind, range.width, range.tag, range.from};
   auto scanned = env.state->scan_rows(job.owner, from, range.to, job.view,
                                       [&](bucket_time begin, std::string_view bytes) {
                                         byte_reader in{bytes};
-                                        decode(in, found[{{range.width, range.tag}, begin}]);
+                                        row saved;
+                                        decode(in, saved);
                                         good = in.ok();
+                                        auto& place = into[{{range.width, range.tag}, begin}];
+                                        merge(saved, place);
+                                        place = std::move(saved);
                                         return good;
                                       });
-  if (!scanned) return scanned;
-  if (!good) return failure{errc::corrupt_record, "rows of merchant " + job.owner.merchant};
-  for (const auto& e : deltas.entries()) {
-    if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
-    if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
-    merge(found[{{range.width, range.tag}, e.begin}], e.row);
-  }
-  into.merge(found);
-  return done{};
+  if (scanned && !good)
+    return failure{errc::corrupt_record, "rows of merchant " + job.owner.merchant};
+  return scanned;
 }
 
-status add_range(row_set& rows, const node_env& env, const query_job& job, const row_range& range) {
-  const auto& deltas = job.deltas;
+status add_saved(row_set& rows, const node_env& env, const query_job& job, const row_range& range) {
   switch (range.kind) {
     case row_kind::traffic:
-      return add_range(rows.traffic, deltas.traffic, nullptr, env, job, range);
+      return add_saved(rows.traffic, env, job, range);
     case row_kind::commerce:
-      return add_range(rows.commerce, deltas.commerce, &job.currencies.all(), env, job, range);
+      return add_saved(rows.commerce, env, job, range);
     case row_kind::name:
-      return add_range(rows.names, deltas.names, &job.names.all(), env, job, range);
+      return add_saved(rows.names, env, job, range);
     case row_kind::operations:
-      return add_range(rows.operations, deltas.operations, nullptr, env, job, range);
+      return add_saved(rows.operations, env, job, range);
   }
   return done{};
 }
 
 }  // namespace
 
-result<query_reply> answer_question(const node_env& env, const query_job& job) {
-  auto planned = make_plan(job.asked, job.facts, job.now);
-  if (!planned) return planned.error();
+row_set unsaved_rows(const merchant_state& state, const std::vector<row_range>& ranges) {
   row_set rows;
-  query_reply reply;
-  for (const auto& range : planned->ranges) {
+  const auto& deltas = state.deltas;
+  for (const auto& range : ranges) {
+    switch (range.kind) {
+      case row_kind::traffic:
+        add_unsaved(rows.traffic, deltas.traffic, nullptr, range);
+        break;
+      case row_kind::commerce:
+        add_unsaved(rows.commerce, deltas.commerce, &state.currencies.all(), range);
+        break;
+      case row_kind::name:
+        add_unsaved(rows.names, deltas.names, &state.names.all(), range);
+        break;
+      case row_kind::operations:
+        add_unsaved(rows.operations, deltas.operations, nullptr, range);
+        break;
+    }
+  }
+  return rows;
+}
+
+result<query_reply> answer_question(const node_env& env, query_job& job) {
+  auto& rows = job.unsaved;
+  for (const auto& range : job.planned->ranges) {
     if (std::chrono::steady_clock::now() > job.deadline)
       return failure{errc::unavailable, "the question took too long"};
-    if (auto added = add_range(rows, env, job, range); !added) return added.error();
+    if (auto added = add_saved(rows, env, job, range); !added) return added.error();
   }
+  query_reply reply;
   reply.rows_read =
       rows.traffic.size() + rows.commerce.size() + rows.names.size() + rows.operations.size();
-  reply.table = evaluate(*planned, rows);
+  reply.table = evaluate(*job.planned, rows);
   reply.as_of = job.as_of;
   reply.complete_through = job.as_of;
   return reply;

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "apps/commands.hpp"
+#include "apps/bench.hpp"
 #include "domain/load_law.hpp"
 
 namespace tally::apps {
@@ -79,12 +79,6 @@ void add_bench_generate(CLI::App& bench, action& chosen) {
   command->add_flag("--live", typed->live, "Event times at the wall clock while writing");
   command->add_option("--rate", typed->rate, "Events a second [as fast as can be]");
   command->callback([&chosen, typed] { chosen = [typed] { return generate(*typed); }; });
-}
-
-void add_bench(CLI::App& root, action& chosen) {
-  auto* command = root.add_subcommand("bench", "Make load");
-  command->require_subcommand(1);
-  add_bench_generate(*command, chosen);
 }
 
 }  // namespace tally::apps

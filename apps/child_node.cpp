@@ -109,6 +109,10 @@ void child_node::stop() {
   while (is_running() && std::chrono::steady_clock::now() < limit) {
     std::this_thread::sleep_for(20ms);
   }
+  kill();
+}
+
+void child_node::kill() {
   if (!is_running()) return;
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);

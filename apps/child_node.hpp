@@ -22,9 +22,12 @@ class child_node {
   [[nodiscard]] bool is_running();
   /// Asks the node to drain and waits; kills it where it takes longer than half a minute.
   void stop();
+  /// Ends the node at once, as a crash would.
+  void kill();
 
   [[nodiscard]] const std::string& http() const { return http_; }
   [[nodiscard]] const std::string& console() const { return console_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] std::uint16_t console_port() const { return console_port_; }
 
  private:
