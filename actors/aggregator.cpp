@@ -177,9 +177,9 @@ bool aggregator_state::want_ids(const round_item* from, const round_item* to) {
   return true;
 }
 
-// Ids on their way to disk are found neither in memory nor there, so a fetch waits for them.
+// Ids that a snapshot is writing just now are not missed: their slices stay in memory until it is
+// done, since only saved() evicts.
 void aggregator_state::fetch_ids() {
-  if (saving_ || ids_wanted_.empty()) return;
   env->run_io([env = env, me = aggregator_actor{self}, who = owner,
                wanted = std::exchange(ids_wanted_, {})] {
     auto from = std::make_shared<loaded_ids>();
@@ -226,12 +226,13 @@ logic_v1::effect aggregator_state::apply_decoded(const round_item& item) {
 
 void aggregator_state::work_on_requests() {
   if (++measure_in_ >= measure_every_parts) measure();
-  if (blocked() || tail_ || parts_next_ < parts_.size() || saving_) return;
+  if (blocked() || tail_ || parts_next_ < parts_.size()) return;
+  for (const auto& job : std::exchange(questions_, {})) hand_to_worker(job);
+  if (saving_) return;
   const bool much = state.unsaved_events >= save_after_events &&
                     state.unsaved_bytes >= meter->bytes.load(std::memory_order_relaxed);
   const bool look_needs_save = std::any_of(
       looks_.begin(), looks_.end(), [](const auto& l) { return l->save_first || l->rebuild; });
-  for (const auto& job : std::exchange(questions_, {})) hand_to_worker(job);
   if (dirty() && (much || save_wanted_ || sleep_wanted_ || look_needs_save)) {
     begin_save();
     return;
@@ -257,17 +258,22 @@ void aggregator_state::work_on_requests() {
 
 void aggregator_state::begin_save() {
   batch_ = std::make_shared<persistence::state_store::batch>();
-  snapshot = persistence::write_snapshot(state, owner, snapshot, env->rules, *batch_);
+  saving_rows_ = std::make_unique<delta_rows>();
+  saving_offset_ = state.applied;
+  snapshot =
+      persistence::write_snapshot(state, owner, snapshot, env->rules, *batch_, saving_rows_.get());
   saving_ = true;
   save_wanted_ = false;
   saved_round_ = last_round_;
   env->metrics.snapshots += 1;
-  env->metrics.snapshot_bytes += batch_->bytes();
+  saving_bytes_ = batch_->bytes();
+  env->metrics.snapshot_bytes += saving_bytes_;
+  env->metrics.snapshot_queue_bytes += static_cast<std::int64_t>(saving_bytes_);
   write();
 }
 
 void aggregator_state::write() {
-  env->run_io([env = env, me = aggregator_actor{self}, b = batch_] {
+  env->run_write([env = env, me = aggregator_actor{self}, b = batch_] {
     const auto written = env->state->write(std::move(*b));
     if (!written) spdlog::warn("snapshot_not_written reason={}", written.error().text());
     caf::anon_send(me, saved_atom::value, written.ok());
@@ -285,6 +291,9 @@ void aggregator_state::saved(bool good) {
   }
   write_failures_ = 0;
   batch_.reset();
+  saving_rows_.reset();
+  saving_offset_ = 0;
+  env->metrics.snapshot_queue_bytes -= static_cast<std::int64_t>(saving_bytes_);
   saving_ = false;
   self->send(lane, saved_atom::value, owner.merchant, saved_round_);
   const auto over = env->metrics.id_bytes.load(std::memory_order_relaxed) -
@@ -292,7 +301,6 @@ void aggregator_state::saved(bool good) {
   const auto own = state.ids.heap_bytes();
   state.ids.evict(over > 0 && !fetching_ ? own / 2 : own);
   measure();
-  if (fetching_) fetch_ids();
   work();
 }
 
@@ -316,7 +324,11 @@ void aggregator_state::hand_to_worker(const query_job_ptr& job) {
   auto planned = make_plan(job->asked, facts, job->now);
   if (!planned) return job->then(planned.error());
   job->owner = owner;
-  job->unsaved = unsaved_rows(state, planned->ranges);
+  job->unsaved = rows_among(state.deltas, state, planned->ranges);
+  if (saving_) {
+    job->saving = rows_among(*saving_rows_, state, planned->ranges);
+    job->saving_offset = saving_offset_;
+  }
   job->planned = std::move(*planned);
   job->view = env->state->look();
   self->send(env->any_query(), ask_atom::value, job);

@@ -71,6 +71,8 @@ struct aggregator_state {
   std::int64_t ids_counted_ = 0;
   std::vector<slice_range> ids_wanted_;
   std::shared_ptr<persistence::state_store::batch> batch_;  // the snapshot on its way to disk
+  std::unique_ptr<delta_rows> saving_rows_;                 // its rows
+  std::uint64_t saving_offset_ = 0, saving_bytes_ = 0;
   std::uint32_t write_failures_ = 0;
   bool ready_ = false, fetching_ = false, saving_ = false, rebuilding_ = false;
   bool save_wanted_ = false, sleep_wanted_ = false;

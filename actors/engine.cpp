@@ -81,6 +81,7 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   const auto& options = env->options;
   for (std::uint32_t i = 0; i < options.io_workers; ++i)
     env->io.push_back(system.spawn<caf::detached>(io_worker, i));
+  env->writer = system.spawn<caf::detached>(io_worker, options.io_workers + 2);
   env->background = system.spawn<caf::detached>(io_worker, options.io_workers);
   for (std::uint32_t i = 0; i < options.query_workers; ++i)
     env->queries.push_back(system.spawn<caf::detached>(query_worker, env));
@@ -168,6 +169,7 @@ engine::~engine() {
   end(self.keeper);
   end(self.worker);
   end(self.journal);
+  end(self.env->writer);
   end(self.env->background);
   for (auto& a : self.env->io) end(a);
   for (auto& a : self.env->queries) end(a);

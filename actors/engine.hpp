@@ -27,10 +27,11 @@ struct engine_options {
   std::uint64_t ids_bytes_max = 1ull << 30;      // of which recognised ids
   std::uint64_t queue_bytes_max = 256ull << 20;  // accepted, not yet applied, per node
   std::uint64_t merchant_queue_bytes_max = 64ull << 20;
-  std::chrono::milliseconds passivate_after{300'000};  // idle time
-  std::chrono::milliseconds visible_patience{1'000};   // after that a durable batch answers 202
-  std::chrono::milliseconds flush_interval{30'000};    // of the state database
-  std::uint64_t log_unsealed_bytes_max = 2ull << 30;   // tail that a restart may have to read
+  std::uint64_t snapshot_queue_bytes_max = 64ull << 20;  // on their way to the state database
+  std::chrono::milliseconds passivate_after{300'000};    // idle time
+  std::chrono::milliseconds visible_patience{1'000};     // after that a durable batch answers 202
+  std::chrono::milliseconds flush_interval{30'000};      // of the state database
+  std::uint64_t log_unsealed_bytes_max = 2ull << 30;     // tail that a restart may have to read
   std::uint64_t segment_bytes = 1ull << 30;
   std::uint64_t reserve_bytes = 256ull << 20;
   std::uint64_t block_cache_bytes = 256ull << 20;

@@ -13,6 +13,7 @@ namespace tally::actors {
 namespace {
 
 constexpr std::chrono::milliseconds tick_every{1'000};
+constexpr std::chrono::milliseconds snapshot_pause{5};
 constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
 constexpr std::size_t passivate_per_tick = 5'000;
 constexpr std::size_t parked_questions_max = 1'000;
@@ -164,6 +165,13 @@ void lane_state::schedule_flush() {
 }
 
 void lane_state::flush() {
+  // Snapshots that pile up are held in memory: new events wait until some of them are written.
+  const auto piled_up = env->metrics.snapshot_queue_bytes.load(std::memory_order_relaxed);
+  if (piled_up > static_cast<std::int64_t>(env->options.snapshot_queue_bytes_max) &&
+      !env->draining) {
+    self->delayed_send(self, snapshot_pause, flush_atom::value);
+    return;
+  }
   flush_scheduled_ = false;
   if (!gathering_.round || resetting_ || in_flight_ >= env->options.chunks_in_flight_max) return;
   auto round = close_round();

@@ -124,6 +124,8 @@ struct query_job {
   event_time as_of{};
   std::optional<plan> planned;
   row_set unsaved;  // of the rows that the plan reads, what no snapshot holds yet
+  row_set saving;   // and what a snapshot up to `saving_offset` holds that `view` may have or not
+  std::uint64_t saving_offset = 0;
   persistence::state_owner owner;
   persistence::state_store::view_ptr view;
   std::chrono::steady_clock::time_point deadline{}, started{};

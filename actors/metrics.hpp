@@ -32,7 +32,8 @@ struct engine_metrics {
   counter rounds{0}, chunks{0}, log_bytes_written{0};
   counter wake_ups{0}, passivations{0}, snapshots{0}, snapshot_bytes{0}, queries{0},
       merchants_isolated{0};
-  gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, log_bytes{0}, state_bytes{0};
+  gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, snapshot_queue_bytes{0},
+      log_bytes{0}, state_bytes{0};
   latency_histogram commit, fsync, apply, wake_up, query, visible_lag;
 };
 

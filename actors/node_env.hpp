@@ -26,6 +26,7 @@ struct node_env {
   std::function<event_time()> now;  // wall clock
   engine_metrics metrics;
   std::vector<io_actor> io;
+  io_actor writer;      // snapshots: apart, so that no read waits behind them
   io_actor background;  // for what may take long and is in no hurry
   std::vector<query_actor> queries;
   std::atomic<std::uint32_t> next_io{0}, next_query{0};
@@ -41,9 +42,14 @@ struct node_env {
   const io_actor& any_io() { return io[next_io.fetch_add(1) % io.size()]; }
   const query_actor& any_query() { return queries[next_query.fetch_add(1) % queries.size()]; }
 
-  /// Runs `task` on an I/O worker.
+  /// Runs `task` on an I/O worker. For what somebody waits for.
   void run_io(std::function<void()> task) {
     caf::anon_send(any_io(), run_atom::value,
+                   std::make_shared<std::function<void()>>(std::move(task)));
+  }
+  /// Runs `task`, which writes to the state database, behind those before it.
+  void run_write(std::function<void()> task) const {
+    caf::anon_send(writer, run_atom::value,
                    std::make_shared<std::function<void()>>(std::move(task)));
   }
 };

@@ -5,15 +5,36 @@
 namespace tally::actors {
 namespace {
 
-/// Adds what is unsaved of one range, of one kind of rows.
+/// Adds those of one range, of one kind of rows.
 template <class Table, class Row>
-void add_unsaved(Table& into, const row_table<Row>& deltas, const std::vector<std::string>* tags,
-                 const row_range& range) {
+void add_rows(Table& into, const row_table<Row>& deltas, const std::vector<std::string>* tags,
+              const row_range& range) {
   for (const auto& e : deltas.entries()) {
     if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
     if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
     into.emplace(typename Table::key_type{{range.width, range.tag}, e.begin}, e.row);
   }
+}
+
+template <class Table>
+void merge_rows(Table& into, Table& from) {
+  for (auto& [at, row] : from) {
+    const auto [place, is_new] = into.try_emplace(at, std::move(row));
+    if (!is_new) merge(place->second, row);
+  }
+}
+
+/// A snapshot that was on its way is in the view or not; its rows count once.
+status add_saving(const node_env& env, query_job& job) {
+  if (job.saving_offset == 0) return done{};
+  const auto saved = persistence::saved_offset(*env.state, job.owner, job.view);
+  if (!saved) return saved.error();
+  if (*saved >= job.saving_offset) return done{};
+  merge_rows(job.unsaved.traffic, job.saving.traffic);
+  merge_rows(job.unsaved.commerce, job.saving.commerce);
+  merge_rows(job.unsaved.names, job.saving.names);
+  merge_rows(job.unsaved.operations, job.saving.operations);
+  return done{};
 }
 
 /// Adds the saved rows of one range to those that are not saved.
@@ -54,22 +75,22 @@ status add_saved(row_set& rows, const node_env& env, const query_job& job, const
 
 }  // namespace
 
-row_set unsaved_rows(const merchant_state& state, const std::vector<row_range>& ranges) {
+row_set rows_among(const delta_rows& deltas, const merchant_state& state,
+                   const std::vector<row_range>& ranges) {
   row_set rows;
-  const auto& deltas = state.deltas;
   for (const auto& range : ranges) {
     switch (range.kind) {
       case row_kind::traffic:
-        add_unsaved(rows.traffic, deltas.traffic, nullptr, range);
+        add_rows(rows.traffic, deltas.traffic, nullptr, range);
         break;
       case row_kind::commerce:
-        add_unsaved(rows.commerce, deltas.commerce, &state.currencies.all(), range);
+        add_rows(rows.commerce, deltas.commerce, &state.currencies.all(), range);
         break;
       case row_kind::name:
-        add_unsaved(rows.names, deltas.names, &state.names.all(), range);
+        add_rows(rows.names, deltas.names, &state.names.all(), range);
         break;
       case row_kind::operations:
-        add_unsaved(rows.operations, deltas.operations, nullptr, range);
+        add_rows(rows.operations, deltas.operations, nullptr, range);
         break;
     }
   }
@@ -77,6 +98,7 @@ row_set unsaved_rows(const merchant_state& state, const std::vector<row_range>& 
 }
 
 result<query_reply> answer_question(const node_env& env, query_job& job) {
+  if (auto added = add_saving(env, job); !added) return added.error();
   auto& rows = job.unsaved;
   for (const auto& range : job.planned->ranges) {
     if (std::chrono::steady_clock::now() > job.deadline)

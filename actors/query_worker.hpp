@@ -7,9 +7,9 @@
 
 namespace tally::actors {
 
-/// Those rows of `ranges` that no snapshot holds yet.
-[[nodiscard]] row_set unsaved_rows(const merchant_state& state,
-                                   const std::vector<row_range>& ranges);
+/// Those rows of `ranges` that are among `deltas`; `state` knows their tags.
+[[nodiscard]] row_set rows_among(const delta_rows& deltas, const merchant_state& state,
+                                 const std::vector<row_range>& ranges);
 
 /// Adds the saved rows of a planned question, as its view has them, to the job's unsaved ones and
 /// evaluates. Waits for the disk.

@@ -100,6 +100,8 @@ void add_engine_state(families& out, const actors::engine_metrics& m) {
       .gauge("tally_live_bytes", "Memory of live merchants.", m.live_bytes)
       .gauge("tally_id_bytes", "Memory of recognised event ids.", m.id_bytes)
       .gauge("tally_queue_bytes", "Events accepted and not yet applied.", m.queue_bytes)
+      .gauge("tally_snapshot_queue_bytes", "Snapshots on their way to the state database.",
+             m.snapshot_queue_bytes)
       .gauge("tally_log_bytes", "Size of the log.", m.log_bytes)
       .gauge("tally_state_bytes", "Size of the state database.", m.state_bytes)
       .histogram("tally_commit_seconds", "From submission to durable.", m.commit)

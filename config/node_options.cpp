@@ -19,6 +19,7 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.state_memory_max = from.number("engine.state_memory_max");
   to.ids_bytes_max = from.number("engine.ids_bytes_max");
   to.queue_bytes_max = from.number("engine.queue_bytes_max");
+  to.snapshot_queue_bytes_max = from.number("engine.snapshot_queue_bytes_max");
   to.merchant_queue_bytes_max = from.number("engine.merchant_queue_bytes_max");
   to.passivate_after = from.duration("engine.passivate_after");
   to.visible_patience = from.duration("engine.visible_patience");

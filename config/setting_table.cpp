@@ -72,6 +72,8 @@ constexpr std::array table{
             "Events accepted and not yet applied, all merchants; then 503."},
     setting{"engine", "merchant_queue_bytes_max", kind::size, "64MiB", mib, tib, "", "",
             "The same of one merchant."},
+    setting{"engine", "snapshot_queue_bytes_max", kind::size, "64MiB", mib, tib, "", "",
+            "Snapshots on their way to the state database; more make new events wait."},
     setting{"engine", "passivate_after", kind::duration, "5m", second, 30 * day, "", "",
             "Idle time after which an aggregator is written down and ended."},
     setting{"engine", "visible_patience", kind::duration, "1s", 1, minute, "", "",

@@ -262,7 +262,7 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
 
 snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
                                const snapshot_result& before, const ruleset& rules,
-                               state_store::batch& b) {
+                               state_store::batch& b, delta_rows* written) {
   snapshot_result now = before;
   write_rows(state.deltas.traffic, row_kind::traffic, nullptr, owner, b);
   write_rows(state.deltas.commerce, row_kind::commerce, &state.currencies, owner, b);
@@ -286,7 +286,8 @@ snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
   for (auto page = now.visit_pages; page < before.visit_pages; ++page)
     b.drop_page(owner, visits_part, page);
   b.put_page(owner, head_part, 0, encode_head(state, now, visits));
-  state.deltas = {};
+  auto deltas = std::exchange(state.deltas, {});
+  if (written != nullptr) *written = std::move(deltas);
   state.rejects = {};
   state.unsaved_events = state.unsaved_bytes = 0;
   return now;
@@ -306,6 +307,20 @@ result<loaded_state> load_snapshot(const state_store& store, const state_owner& 
     if (!in.ok() || !in.at_end()) return corrupt;
   }
   return loaded;
+}
+
+result<std::uint64_t> saved_offset(const state_store& store, const state_owner& owner,
+                                   const state_store::view_ptr& at) {
+  const auto head = store.read_page(owner, head_part, 0, at);
+  if (!head && head.error().code == errc::not_found) return std::uint64_t{0};
+  if (!head) return head.error();
+  byte_reader in{*head};
+  in.u8();
+  in.text();
+  in.text();
+  const auto applied = in.varint();
+  if (!in.ok()) return failure{errc::corrupt_record, "snapshot of merchant " + owner.merchant};
+  return applied;
 }
 
 result<std::vector<seen_id>> load_ids(const state_store& store, const state_owner& owner,

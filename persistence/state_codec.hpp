@@ -29,15 +29,15 @@ constexpr std::uint8_t visits_part = 1;  // pages of visits, by number
 constexpr std::size_t visits_per_page = 2'000;
 
 /// Writes what changed since the last snapshot into `b`: rows, ids, rejects, visit pages, head.
-/// Clears the state's deltas, fresh ids and rejects. `pages_before` is the number of visit pages
-/// that the last snapshot wrote; the new number is returned.
+/// Clears the state's deltas, fresh ids and rejects; `written`, where not null, takes the deltas.
+/// `before` is what the last snapshot gave.
 struct snapshot_result {
   std::uint32_t visit_pages = 0;
   bucket_time minutes_dropped_to{};
 };
 snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
                                const snapshot_result& before, const ruleset& rules,
-                               state_store::batch& b);
+                               state_store::batch& b, delta_rows* written = nullptr);
 
 /// A merchant's state as its last snapshot left it. not_found where there is none.
 struct loaded_state {
@@ -45,6 +45,10 @@ struct loaded_state {
   snapshot_result snapshot;
 };
 result<loaded_state> load_snapshot(const state_store& store, const state_owner& owner);
+
+/// Offset of the last event in the snapshot that `at` sees; 0 where there is none.
+result<std::uint64_t> saved_offset(const state_store& store, const state_owner& owner,
+                                   const state_store::view_ptr& at);
 
 /// The ids of a slice from every run that meets it, whatever its width.
 result<std::vector<seen_id>> load_ids(const state_store& store, const state_owner& owner,

@@ -157,6 +157,20 @@ TEST_F(engine_test, a_passivated_merchant_wakes_with_all_it_knew) {
   EXPECT_EQ(number("events"), 3);
 }
 
+TEST_F(engine_test, a_question_counts_a_snapshot_that_is_being_written_once) {
+  std::vector<std::future<void>> snapshots;
+  for (std::int64_t i = 1; i <= 60; ++i) {
+    send({"s" + std::to_string(i)});
+    auto done = std::make_shared<std::promise<void>>();
+    snapshots.push_back(done->get_future());
+    node->command({"snapshot", "shop"}, [done](const result<std::string>&) { done->set_value(); });
+    ASSERT_EQ(number("events"), i);
+    ASSERT_EQ(number("visitors"), i);
+  }
+  for (auto& snapshot : snapshots)
+    ASSERT_EQ(snapshot.wait_for(patience), std::future_status::ready);
+}
+
 TEST_F(engine_test, a_rebuild_from_the_journal_gives_the_same_state) {
   for (int i = 0; i < 50; ++i) send({"x" + std::to_string(i), "x" + std::to_string(i / 2)});
   const auto rebuilt = command({"rebuild", "shop"});
