@@ -21,6 +21,8 @@ struct bench_options {
   double seconds = 3;  // of each figure
   std::uint32_t merchants = 100'000;
   std::uint32_t idle_merchants = 1'000'000;
+  std::vector<std::uint32_t> batches{1, 100, 1'000, 10'000};
+  std::vector<std::size_t> connections{1, 16, 64};
   bool quick = false;             // a few figures, small: shows that the bench itself works
   std::string folder;             // parent of what is made; empty: $TMPDIR
   std::vector<std::string> only;  // sections; empty: all

@@ -55,7 +55,7 @@ result<std::uint64_t> idle_bytes(bench_node& node) {
   if (auto restarted = node.restart(false); !restarted) return restarted.error();
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   std::vector<std::string> requests;
-  for (std::uint32_t m = 0; m < 2'000; ++m)
+  for (std::uint32_t m = 0; m < 256; ++m)
     requests.push_back(api::load_request("/v1/events", node.key(), small_event(m, 1, now)));
   if (auto sent = send_all(node, requests, 8); !sent) return sent.error();
   return node.resident_bytes();

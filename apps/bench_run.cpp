@@ -106,6 +106,8 @@ int run(bench_options options, const std::string& output) {
   if (options.quick) {
     options.seconds = 0.5;
     options.merchants = 1'000;
+    options.batches = {1, 1'000};
+    options.connections = {16};
     options.idle_merchants = 10'000;
   }
   figures all;
@@ -134,6 +136,12 @@ void add_bench_run(CLI::App& bench, action& chosen) {
   command->add_option("--only", options->only, "Only these sections, separated by commas")
       ->delimiter(',')
       ->check(CLI::IsMember({"ceilings", "ingest", "questions", "recovery", "memory"}));
+  command->add_option("--batches", options->batches, "Events a request [1,100,1000,10000]")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 10'000));
+  command->add_option("--connections", options->connections, "Of the ingest figures [1,16,64]")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1'000));
   command->add_flag("--quick", options->quick, "Small and short: shows that the bench works");
   command->add_option("-o,--output", *output, "table or json [table]")
       ->check(CLI::IsMember({"table", "json"}));

@@ -17,7 +17,7 @@ namespace tally::persistence {
 namespace {
 
 constexpr std::uint64_t mebibyte = 1ull << 20;
-constexpr std::size_t log_memtable_bytes = 128 * mebibyte;
+constexpr std::size_t log_memtable_bytes = 16 * mebibyte;
 constexpr std::size_t wal_bytes_max = 512 * mebibyte;
 constexpr std::size_t cache_bytes = 64 * mebibyte;
 constexpr int open_files_max = 2'000;

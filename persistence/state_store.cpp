@@ -49,6 +49,10 @@ rocksdb::ColumnFamilyOptions family_options(family which, const state_options& o
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.format_version = 5;
+  // Index and filter in small parts: a sleeping merchant's part is read when it is asked, and the
+  // cache holds no more of the others.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   if (which == snapshot) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return o;
