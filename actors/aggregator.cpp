@@ -267,7 +267,9 @@ void aggregator_state::begin_save() {
 
 void aggregator_state::write() {
   env->run_io([env = env, me = aggregator_actor{self}, b = batch_] {
+    env->crash.pass(crash_point::snapshot_before_write);
     const auto written = env->state->write(std::move(*b));
+    env->crash.pass(crash_point::snapshot_after_write);
     if (!written) spdlog::warn("snapshot_not_written reason={}", written.error().text());
     caf::anon_send(me, saved_atom::value, written.ok());
   });

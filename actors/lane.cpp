@@ -219,6 +219,7 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
       end.stamped_at_ms = to_ms(c->header.stamped_at);
     }
     for (const auto& then : round->waiting) then(done{});
+    env->crash.pass(crash_point::lane_before_apply);
     dispatch(round);
   }
   if (resetting_ && in_flight_ == 0) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/console_client.hpp"
+#include "actors/crash_points.hpp"
 #include "actors/metrics.hpp"
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
@@ -219,9 +220,49 @@ TEST_F(engine_test, the_console_answers_over_caf_only_to_those_who_know_the_toke
 }
 
 TEST_F(engine_test, a_second_engine_does_not_open_the_same_folder) {
-  const auto second = engine::start(options);
+  auto impatient = options;
+  impatient.lock_timeout = std::chrono::milliseconds{0};
+  const auto second = engine::start(impatient);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, errc::locked);
+}
+
+TEST_F(engine_test, a_start_waits_for_its_predecessor_to_let_go_of_the_folder) {
+  send({"a"});
+  options.lock_timeout = patience;
+  auto second = std::async(std::launch::async, [&] { return engine::start(options); });
+  // The first is still there when the second begins to wait: nothing but its end lets it go on.
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
+  node.reset();
+  auto started = second.get();
+  ASSERT_TRUE(started) << started.error().text();
+  node = std::move(*started);
+  EXPECT_EQ(number("events"), 1);
+}
+
+TEST_F(engine_test, a_crash_point_that_does_not_exist_is_refused) {
+  node.reset();
+  for (const auto* wrong : {"nowhere", "journal_after_write:", "journal_after_write:0",
+                            "journal_after_write:2x", ":1"}) {
+    options.crash_at = wrong;
+    const auto started = engine::start(options);
+    ASSERT_FALSE(started) << wrong;
+    EXPECT_EQ(started.error().code, errc::bad_option) << wrong;
+  }
+}
+
+TEST_F(engine_test, a_named_crash_point_ends_the_process_at_its_second_passing) {
+  node.reset();
+  for (const auto& name : crash_plan::names()) {
+    crash_plan plan;
+    EXPECT_TRUE(plan.arm(name + ":2")) << name;
+  }
+  crash_plan plan;
+  ASSERT_TRUE(plan.arm("lane_before_apply:2"));
+  plan.pass(crash_point::journal_after_write);
+  plan.pass(crash_point::lane_before_apply);
+  EXPECT_EXIT(plan.pass(crash_point::lane_before_apply), ::testing::ExitedWithCode(crash_exit_code),
+              "");
 }
 
 TEST(read_token, is_refused_when_changed_or_expired) {
