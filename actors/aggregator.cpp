@@ -23,6 +23,7 @@ thread_local event scratch;
 thread_local bool decoded = false;
 
 outcome outcome_of(logic_v1::effect what) {
+  if (what == logic_v1::effect::rejected) return outcome::rejected;
   return what == logic_v1::effect::duplicate ? outcome::duplicate : outcome::accepted;
 }
 
@@ -33,9 +34,10 @@ persistence::initial_settings settings_of(const node_env& env) {
 /// Settles runs of events that came with the same submission, one atomic step each.
 class settler {
  public:
-  void add(const round_item& item, outcome what) {
+  void add(const round_item& item, const logic_v1::applied& what) {
     if (item.from == nullptr) return;
-    item.from->events[item.position].what = what;
+    item.from->events[item.position].set(outcome_of(what.what),
+                                         static_cast<std::uint8_t>(what.reason));
     if (item.from != from_) flush();
     from_ = item.from;
     ++count_;
@@ -146,7 +148,7 @@ bool aggregator_state::run_part(merchant_part& part) {
     const auto* item = part.round->items.data() + part.begin;
     if (want_ids(item, end)) break;
     if (item->from != nullptr) bytes += item->bytes.size();
-    settled.add(*item, outcome_of(apply_decoded(*item)));
+    settled.add(*item, apply_decoded(*item));
   }
   settled.flush();
   meter->queued -= bytes;
@@ -208,20 +210,25 @@ void aggregator_state::ids_loaded(const loaded_ids_ptr& from) {
   work();
 }
 
-logic_v1::effect aggregator_state::apply_decoded(const round_item& item) {
+logic_v1::applied aggregator_state::apply_decoded(const round_item& item) {
   if (!decoded) {
     // The chunk's checksum was right, so this is an event of a version that we do not know.
     spdlog::error("event_not_decoded merchant={} offset={}", owner.merchant, item.offset);
-    return logic_v1::effect::recorded;
+    return {logic_v1::effect::recorded};
   }
   const auto done =
       logic_v1::apply(state, scratch, {item.offset, item.stamped_at, item.bytes}, env->rules);
   auto& metrics = env->metrics;
-  if (item.from != nullptr)
-    (done.what == logic_v1::effect::duplicate ? metrics.events_duplicate
-                                              : metrics.events_accepted) += 1;
+  if (scratch.kind == event_kind::rejected) {
+    metrics.events_rejected += scratch.count;
+  } else if (item.from != nullptr) {
+    const auto what = outcome_of(done.what);
+    (what == outcome::duplicate  ? metrics.events_duplicate
+     : what == outcome::rejected ? metrics.events_rejected
+                                 : metrics.events_accepted) += 1;
+  }
   if (done.late) metrics.events_late += 1;
-  return done.what;
+  return done;
 }
 
 void aggregator_state::work_on_requests() {
@@ -274,7 +281,9 @@ void aggregator_state::begin_save() {
 
 void aggregator_state::write() {
   env->run_write([env = env, me = aggregator_actor{self}, b = batch_] {
+    env->crash.pass(crash_point::snapshot_before_write);
     const auto written = env->state->write(std::move(*b));
+    env->crash.pass(crash_point::snapshot_after_write);
     if (!written) spdlog::warn("snapshot_not_written reason={}", written.error().text());
     caf::anon_send(me, saved_atom::value, written.ok());
   });

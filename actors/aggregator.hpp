@@ -49,7 +49,7 @@ struct aggregator_state {
   void work_on_requests();
   bool run_tail();
   bool run_part(merchant_part& part);
-  logic_v1::effect apply_decoded(const round_item& item);
+  logic_v1::applied apply_decoded(const round_item& item);
   bool want_ids(const round_item* from, const round_item* to);
   void fetch_ids();
   void begin_save();

@@ -135,6 +135,7 @@ result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
   env->now = [] {
     return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   };
+  if (auto armed = env->crash.arm(options.crash_at); !armed) return armed.error();
   auto opened = open_node(*env);
   if (!opened) return opened.error();
   auto made = std::make_unique<impl>(options, env);

@@ -39,7 +39,9 @@ struct engine_options {
   std::uint32_t chunks_in_flight_max = 4;  // per lane
   std::uint32_t query_workers = 2;
   std::uint32_t io_workers = 2;
-  std::uint32_t scheduler_threads = 0;  // 0: as many as cores
+  std::uint32_t scheduler_threads = 0;            // 0: as many as cores
+  std::chrono::milliseconds lock_timeout{5'000};  // for a killed predecessor to be gone
+  std::string crash_at;                           // tests only, see crash_points.hpp
 };
 
 enum class key_scope : std::uint8_t { write = 1, read = 2, platform = 3, admin = 4 };

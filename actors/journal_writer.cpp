@@ -42,6 +42,8 @@ void journal_writer_state::flush() {
     good.push_back(std::move(w));
   }
   if (good.empty()) return;
+  env->crash.pass(crash_point::journal_before_write);
+  if (!records.empty()) env->crash.pass(crash_point::registry_before_write);
   const auto began = std::chrono::steady_clock::now();
   const auto number = env->journal->append(chunks, records);
   if (!number) {
@@ -58,6 +60,8 @@ void journal_writer_state::flush() {
     for (const auto& w : good) answer(w, number.error().code);
     return;
   }
+  env->crash.pass(crash_point::journal_after_write);
+  if (!records.empty()) env->crash.pass(crash_point::registry_after_write);
   if (env->disk_full.exchange(false)) spdlog::info("journal_accepts again=true");
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
                       std::chrono::steady_clock::now() - began)

@@ -39,17 +39,23 @@ struct mark {
 
 void finish(keeper_actor::pointer self, keeper_data& data, const mark& m,
             caf::typed_response_promise<bool> promise) {
+  data.env->crash.pass(crash_point::keeper_before_flush);
   if (const auto flushed = data.env->state->flush(); !flushed) {
     spdlog::warn("state_not_flushed reason={}", flushed.error().text());
     promise.deliver(false);
     return;
   }
+  data.env->crash.pass(crash_point::keeper_after_flush);
   data.env->metrics.state_bytes = static_cast<std::int64_t>(data.env->state->bytes());
   data.env->metrics.log_bytes = static_cast<std::int64_t>(data.env->journal->log_bytes());
   self->request(data.journal, answer_timeout, meta_atom::value, std::string{tail_first_key},
                 std::to_string(m.first))
-      .then([promise](bool good) mutable { promise.deliver(good); },
-            [promise](caf::error&) mutable { promise.deliver(false); });
+      .then(
+          [promise, env = data.env](bool good) mutable {
+            env->crash.pass(crash_point::keeper_after_mark);
+            promise.deliver(good);
+          },
+          [promise](caf::error&) mutable { promise.deliver(false); });
 }
 
 caf::result<bool> flush(keeper_actor::pointer self, const std::shared_ptr<keeper_data>& data) {

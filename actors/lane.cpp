@@ -16,11 +16,6 @@ constexpr std::chrono::milliseconds tick_every{1'000};
 constexpr std::chrono::milliseconds snapshot_pause{5};
 constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
 constexpr std::size_t passivate_per_tick = 5'000;
-constexpr std::size_t parked_questions_max = 1'000;
-
-std::size_t index_of(std::uint16_t shard) {
-  return shard / lane_count;
-}
 
 }  // namespace
 
@@ -138,8 +133,10 @@ void lane_state::submit(const lane_part_ptr& part) {
     gather(bytes, item);
   }
   env->metrics.queue_bytes -= static_cast<std::int64_t>(refused_bytes);
-  if (refused < part->positions.size()) gathering_.round->submissions.push_back(part->events);
+  const auto admitted = static_cast<std::uint32_t>(part->positions.size()) - refused;
+  if (admitted != 0) gathering_.round->shares.push_back({part->events, admitted});
   events.settle(refused);
+  if (events.commit(refused)) watch(part->events);
   schedule_flush();
 }
 
@@ -184,7 +181,7 @@ lane_round_ptr lane_state::close_round() {
   auto round = std::exchange(gathering_.round, nullptr);
   const auto now_ms = to_ms(env->now());
   for (auto& [shard, payload] : gathering_.payloads) {
-    auto& end = logs_[index_of(shard)].given;
+    auto& end = logs_[index_in_lane(shard)].given;
     auto& items = gathering_.items[shard];
     auto c = std::make_shared<persistence::chunk>();
     c->header.shard = shard;
@@ -220,13 +217,16 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
     refuse(round, code);
   } else {
     for (const auto& c : round->chunks) {
-      auto& end = logs_[index_of(c->header.shard)].durable;
+      auto& end = logs_[index_in_lane(c->header.shard)].durable;
       end.next_offset = c->header.base + c->header.count;
       end.chain = c->header.chain;
       end.epoch = c->header.epoch;
       end.stamped_at_ms = to_ms(c->header.stamped_at);
     }
     for (const auto& then : round->waiting) then(done{});
+    env->crash.pass(crash_point::lane_before_apply);
+    for (const auto& share : round->shares)
+      if (share.from->commit(share.count)) watch(share.from);
     dispatch(round);
   }
   if (resetting_ && in_flight_ == 0) {
@@ -245,8 +245,11 @@ void lane_state::refuse(const lane_round_ptr& round, errc code) {
     slot.meter->queued -= item.bytes.size();
     env->metrics.queue_bytes -= static_cast<std::int64_t>(item.bytes.size());
     env->metrics.events_unavailable += 1;
-    item.from->events[item.position].what = outcome::unavailable;
-    item.from->settle(1);
+    item.from->events[item.position].set(outcome::unavailable);
+  }
+  for (const auto& share : round->shares) {
+    share.from->settle(share.count);
+    if (share.from->commit(share.count)) watch(share.from);
   }
 }
 
@@ -265,7 +268,7 @@ void lane_state::dispatch(const lane_round_ptr& round) {
     begin = end;
   }
   for (const auto& c : round->chunks)
-    dispatched_[index_of(c->header.shard)] = c->header.base + c->header.count - 1;
+    dispatched_[index_in_lane(c->header.shard)] = c->header.base + c->header.count - 1;
   if (!parked_.empty()) release_questions();
 }
 
@@ -276,44 +279,6 @@ void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std
   slot.last_sent_round = round->number;
   ++slot.sent;
   self->send(slot.aggregator, apply_atom::value, merchant_part{round, begin, end});
-}
-
-bool lane_state::question_ready(const query_job& job) const {
-  return std::all_of(job.after.begin(), job.after.end(), [&](const ack_position& p) {
-    return p.shard != shard_of(merchant_hash(job.asked.merchant)) ||
-           dispatched_[index_of(p.shard)] >= p.offset;
-  });
-}
-
-void lane_state::ask(const query_job_ptr& job) {
-  if (!question_ready(*job)) {
-    if (parked_.size() >= parked_questions_max) {
-      job->then(failure{errc::unavailable, "too many questions wait for their events"});
-      return;
-    }
-    parked_.push_back(job);
-    return;
-  }
-  const auto hash = merchant_hash(job->asked.merchant);
-  auto& slot = slot_of(job->asked.merchant, hash);
-  // Everything handed out before is in the answer; with nothing on its way that is all until now.
-  const auto& log = logs_[index_of(shard_of(hash))];
-  const bool nothing_on_its_way = log.given.next_offset == log.durable.next_offset &&
-                                  !gathering_.payloads.contains(shard_of(hash));
-  job->as_of = nothing_on_its_way ? env->now() : time_from_ms(log.durable.stamped_at_ms);
-  wake(slot);
-  ++slot.sent;
-  self->send(slot.aggregator, ask_atom::value, job);
-}
-
-void lane_state::release_questions() {
-  for (const auto& job : std::exchange(parked_, {})) {
-    if (std::chrono::steady_clock::now() > job->deadline) {
-      job->then(failure{errc::unavailable, "the events to wait for are not visible yet"});
-    } else {
-      ask(job);
-    }
-  }
 }
 
 void lane_state::look(const inspection_ptr& what) {
@@ -480,6 +445,7 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
       [self](commit_atom, const lane_round_ptr& round, std::uint8_t code) {
         self->state.committed(round, static_cast<errc>(code));
       },
+      [self](overdue_atom) { self->state.answer_overdue(); },
       [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
       [self](run_atom, const inspection_ptr& what) { self->state.look(what); },
       [self](run_atom, const registry_change_ptr& what) { self->state.change(what); },

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -39,6 +40,11 @@ struct merchant_slot {
   std::chrono::steady_clock::time_point refilled{};
 };
 
+/// Which of its lane's shards a shard is.
+constexpr std::size_t index_in_lane(std::uint16_t shard) {
+  return shard / lane_count;
+}
+
 /// Leads the shards whose number is `number` modulo lane_count.
 struct lane_state {
   static constexpr const char* name = "lane";
@@ -54,6 +60,7 @@ struct lane_state {
   void saved(const std::string& merchant, persistence::round_number round);
   void asleep(const std::string& merchant, std::uint64_t received);
   void tail_read(const tail_events_ptr& events);
+  void answer_overdue();
   void tick();
   void passivate(const std::string& merchant);
   void save_older(persistence::round_number round);
@@ -95,6 +102,7 @@ struct lane_state {
   void put_to_sleep(merchant_slot& slot) const;
   void catch_up();
   void check_drained();
+  void watch(const submission_ptr& durable);
 
   std::array<shard_log, shard_count / lane_count> logs_{};
   gathering gathering_;
@@ -109,6 +117,12 @@ struct lane_state {
   bool reading_tail_ = false;
   std::array<std::uint64_t, shard_count / lane_count> dispatched_{};  // offsets handed out
   std::vector<query_job_ptr> parked_;
+  struct durable_one {
+    std::chrono::steady_clock::time_point until;
+    std::weak_ptr<submission> waits;
+  };
+  std::deque<durable_one> durable_;  // not counted when they became durable; oldest first
+  bool overdue_scheduled_ = false;
   std::vector<caf::typed_response_promise<bool>> draining_;
 };
 

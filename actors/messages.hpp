@@ -40,6 +40,7 @@ using asleep_atom = caf::atom_constant<caf::atom("asleep")>;
 using stop_atom = caf::atom_constant<caf::atom("stop")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
+using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using oldest_atom = caf::atom_constant<caf::atom("oldest")>;
 using meta_atom = caf::atom_constant<caf::atom("meta")>;
 using probe_atom = caf::atom_constant<caf::atom("probe")>;
@@ -64,11 +65,17 @@ struct round_item {
   std::uint32_t position = 0;
 };
 
+/// What a submission has in a round.
+struct round_share {
+  submission_ptr from;
+  std::uint32_t count = 0;
+};
+
 /// What one lane had committed in one round. Keeps chunks and submissions alive.
 struct lane_round {
   persistence::round_number number = 0;
   std::vector<persistence::chunk_ptr> chunks;
-  std::vector<submission_ptr> submissions;
+  std::vector<round_share> shares;
   std::vector<round_item> items;                     // by merchant, then offset, once committed
   std::vector<persistence::record> records;          // for the merchants family
   std::vector<std::function<void(status)>> waiting;  // told when committed or failed
@@ -198,6 +205,8 @@ using lane_actor = caf::typed_actor<
     caf::reacts_to<flush_atom>,
     // From the journal: the round is on disk, or was refused for this reason (errc, 0: committed).
     caf::reacts_to<commit_atom, lane_round_ptr, std::uint8_t>,
+    // To itself: answer what has been durable for `visible_patience` and is not yet counted.
+    caf::reacts_to<overdue_atom>,
     // A question for one of its merchants.
     caf::reacts_to<ask_atom, query_job_ptr>, caf::reacts_to<run_atom, inspection_ptr>,
     caf::reacts_to<run_atom, registry_change_ptr>,

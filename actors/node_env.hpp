@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/crash_points.hpp"
 #include "actors/messages.hpp"
 #include "actors/metrics.hpp"
 #include "domain/ruleset.hpp"
@@ -25,6 +26,7 @@ struct node_env {
   ruleset rules;
   std::function<event_time()> now;  // wall clock
   engine_metrics metrics;
+  crash_plan crash;
   std::vector<io_actor> io;
   io_actor writer;      // snapshots: apart, so that no read waits behind them
   io_actor background;  // for what may take long and is in no hurry

@@ -1,8 +1,11 @@
 #include "actors/recovery.hpp"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 
 #include "actors/keeper.hpp"
 #include "domain/shard.hpp"
@@ -12,9 +15,9 @@
 namespace tally::actors {
 namespace {
 
-status open_databases(node_env& env) {
-  std::error_code ignored;
-  std::filesystem::create_directories(env.options.data_dir, ignored);
+constexpr int lock_retry_ms = 20;
+
+status open_journal(node_env& env) {
   persistence::journal_options log;
   log.path = env.options.data_dir + "/journal";
   log.segment_bytes = env.options.segment_bytes;
@@ -22,6 +25,10 @@ status open_databases(node_env& env) {
   auto journal = persistence::journal::open(log);
   if (!journal) return journal.error();
   env.journal = std::move(*journal);
+  return done{};
+}
+
+status open_state(node_env& env) {
   persistence::state_options state;
   state.path = env.options.data_dir + "/state";
   state.cache_bytes = env.options.block_cache_bytes;
@@ -29,6 +36,26 @@ status open_databases(node_env& env) {
   if (!store) return store.error();
   env.state = std::move(*store);
   return done{};
+}
+
+/// A process that was killed a moment ago may still hold its locks: they end with its memory, which
+/// takes the kernel a while where there is much of it.
+status once_unlocked(const node_env& env, const std::function<status()>& open) {
+  const auto until = std::chrono::steady_clock::now() + env.options.lock_timeout;
+  for (bool told = false;; told = true) {
+    auto opened = open();
+    if (opened || opened.error().code != errc::locked) return opened;
+    if (std::chrono::steady_clock::now() >= until) return opened;
+    if (!told) spdlog::info("lock_waits reason={}", opened.error().detail);
+    ::poll(nullptr, 0, lock_retry_ms);
+  }
+}
+
+status open_databases(node_env& env) {
+  std::error_code ignored;
+  std::filesystem::create_directories(env.options.data_dir, ignored);
+  if (auto opened = once_unlocked(env, [&] { return open_journal(env); }); !opened) return opened;
+  return once_unlocked(env, [&] { return open_state(env); });
 }
 
 /// A setting that is fixed when the directory is made: replays must not depend on today's file.

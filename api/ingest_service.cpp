@@ -6,6 +6,7 @@
 #include "api/ack_token.hpp"
 #include "api/ingest_receipt.hpp"
 #include "api/problem.hpp"
+#include "domain/logic_v1/apply.hpp"
 #include "persistence/event_codec.hpp"
 
 namespace tally::api {
@@ -17,6 +18,12 @@ constexpr unsigned retry_after_s = 1;
 
 using actors::outcome;
 using actors::submission;
+
+std::string detail_of(logic_v1::reject_reason reason) {
+  return reason == logic_v1::reject_reason::too_many_names
+             ? "the merchant has used too many different event names"
+             : "the merchant has used too many different property keys";
+}
 
 /// Journals what was refused of known merchants: counts by code, and the first few texts.
 void add_refusals(submission& to, const ingest_request& request) {
@@ -67,12 +74,13 @@ struct ingest_service::member {
 
  private:
   struct totals {
-    std::uint64_t accepted = 0, duplicate = 0, over_quota = 0, unavailable = 0;
+    std::uint64_t accepted = 0, duplicate = 0, rejected = 0, pending = 0;
+    std::uint64_t over_quota = 0, unavailable = 0;
     std::uint32_t retry_after_ms = 0;
   };
   [[nodiscard]] totals count_outcomes(const submission& events) const;
   [[nodiscard]] http_response unavailable(const submission& events) const;
-  void refuse_over_quota(const submission& events);
+  void add_rejected(const submission& events);
 };
 
 ingest_service::member::totals ingest_service::member::count_outcomes(
@@ -80,11 +88,14 @@ ingest_service::member::totals ingest_service::member::count_outcomes(
   totals t;
   for (auto i = first; i < first + journaled; ++i) {
     const auto& e = events.events[i];
-    if (e.what == outcome::unavailable) ++t.unavailable;
+    const auto what = e.now();
+    if (what == outcome::unavailable) ++t.unavailable;
     if (i >= first + count) continue;
-    if (e.what == outcome::accepted) ++t.accepted;
-    if (e.what == outcome::duplicate) ++t.duplicate;
-    if (e.what == outcome::over_quota) ++t.over_quota;
+    if (what == outcome::accepted) ++t.accepted;
+    if (what == outcome::duplicate) ++t.duplicate;
+    if (what == outcome::rejected) ++t.rejected;
+    if (what == outcome::pending) ++t.pending;
+    if (what == outcome::over_quota) ++t.over_quota;
     t.retry_after_ms = std::max(t.retry_after_ms, e.retry_after_ms);
   }
   return t;
@@ -94,8 +105,8 @@ ingest_service::member::totals ingest_service::member::count_outcomes(
 http_response ingest_service::member::unavailable(const submission& events) const {
   std::vector<std::uint32_t> stored;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto what = events.events[first + i].what;
-    if (what == outcome::accepted || what == outcome::duplicate)
+    const auto what = events.events[first + i].now();
+    if (what != outcome::unavailable && what != outcome::over_quota)
       stored.push_back(request.batch.events[i].index);
   }
   std::string ranges = "[";
@@ -114,13 +125,22 @@ http_response ingest_service::member::unavailable(const submission& events) cons
   return response;
 }
 
-void ingest_service::member::refuse_over_quota(const submission& events) {
+/// What became rejected on its way through the engine.
+void ingest_service::member::add_rejected(const submission& events) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (events.events[first + i].what != outcome::over_quota) continue;
+    const auto& e = events.events[first + i];
+    const auto what = e.now();
+    if (what != outcome::over_quota && what != outcome::rejected) continue;
     rejected_event r;
     r.index = request.batch.events[i].index;
-    r.code = "over_quota";
-    r.detail = "the merchant is over its rate of events";
+    if (what == outcome::over_quota) {
+      r.code = "over_quota";
+      r.detail = "the merchant is over its rate of events";
+    } else {
+      const auto reason = static_cast<logic_v1::reject_reason>(e.code);
+      r.code = to_string(reason);
+      r.detail = detail_of(reason);
+    }
     request.batch.rejected.push_back(std::move(r));
   }
   std::sort(request.batch.rejected.begin(), request.batch.rejected.end(),
@@ -138,15 +158,22 @@ void ingest_service::member::answer(const submission& events) {
     request.answer(retry_later(std::move(refused), (t.retry_after_ms + 999) / 1'000));
     return;
   }
-  if (t.over_quota != 0) refuse_over_quota(events);
+  if (t.over_quota != 0 || t.rejected != 0) add_rejected(events);
   std::vector<actors::ack_position> positions;
   for (auto i = first; i < first + count; ++i) {
     const auto& e = events.events[i];
     if (e.offset != 0) positions.push_back({shard_of(e.merchant), e.offset});
   }
   http_response response;
-  response.body = receipt_json(t.accepted, t.duplicate, request.batch.rejected,
-                               encode_ack(std::move(positions)), t.retry_after_ms);
+  const auto ack = encode_ack(std::move(positions));
+  if (t.pending != 0) {
+    // Some may be visible by now, but who gets this answer has to wait for all of them anyway.
+    response.status = 202;
+    response.body = pending_json(t.pending + t.accepted + t.duplicate, request.batch.rejected, ack);
+  } else {
+    response.body =
+        receipt_json(t.accepted, t.duplicate, request.batch.rejected, ack, t.retry_after_ms);
+  }
   if (request.form == receipt_form::segment) response.body.insert(1, "\"success\":true,");
   request.answer(std::move(response));
 }

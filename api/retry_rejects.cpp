@@ -36,18 +36,17 @@ bool add_again(const json& kept, const std::string& merchant, actors::submission
 
 std::string summary(const std::string& merchant, const actors::submission& events,
                     std::uint64_t refused) {
-  std::uint64_t accepted = 0, duplicate = 0, unavailable = 0;
+  std::uint64_t accepted = 0, duplicate = 0, pending = 0, unavailable = 0;
   for (const auto& e : events.events) {
-    if (e.what == actors::outcome::accepted) ++accepted;
-    if (e.what == actors::outcome::duplicate) ++duplicate;
-    if (e.what == actors::outcome::unavailable || e.what == actors::outcome::over_quota)
-      ++unavailable;
+    const auto what = e.now();
+    if (what == actors::outcome::accepted) ++accepted;
+    if (what == actors::outcome::duplicate) ++duplicate;
+    if (what == actors::outcome::rejected) ++refused;
+    if (what == actors::outcome::pending) ++pending;
+    if (what == actors::outcome::unavailable || what == actors::outcome::over_quota) ++unavailable;
   }
-  return json{{"merchant", merchant},
-              {"accepted", accepted},
-              {"duplicate", duplicate},
-              {"rejected", refused},
-              {"unavailable", unavailable}}
+  return json{{"merchant", merchant}, {"accepted", accepted}, {"duplicate", duplicate},
+              {"pending", pending},   {"rejected", refused},  {"unavailable", unavailable}}
       .dump();
 }
 

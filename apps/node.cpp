@@ -15,8 +15,9 @@ result<config::node_options> read_options(const setting_flags& flags) {
 
 int run_node(const setting_flags& flags) {
   config::block_signals();
-  const auto options = read_options(flags);
+  auto options = read_options(flags);
   if (!options) return report(options.error());
+  options->engine.crash_at = config::crash_point_to_arm();
   config::start_logging(options->log_level, options->log_format);
   auto node = config::running_node::start(*options);
   if (!node) return report(node.error());

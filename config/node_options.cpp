@@ -14,6 +14,7 @@ std::uint32_t small(const settings& from, std::string_view name) {
 
 void fill_engine(actors::engine_options& to, const settings& from) {
   to.data_dir = from.text("node.data_dir");
+  to.lock_timeout = from.duration("node.lock_timeout");
   to.default_zone = from.text("node.default_zone");
   to.default_currency = from.text("node.default_currency");
   to.state_memory_max = from.number("engine.state_memory_max");

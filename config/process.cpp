@@ -35,6 +35,11 @@ void notify_service_manager(const std::string& state) {
   close(fd);
 }
 
+std::string crash_point_to_arm() {
+  const char* named = std::getenv("TALLY_CRASH_AT");
+  return named == nullptr ? "" : named;
+}
+
 void start_logging(const std::string& level, const std::string& format) {
   static const auto logger = spdlog::stderr_logger_mt("tally");
   spdlog::set_default_logger(logger);

@@ -23,6 +23,9 @@ constexpr std::array table{
             "Currency of merchants that a platform key creates by naming them."},
     setting{"node", "shutdown_timeout", kind::duration, "30s", second, hour, "", "",
             "Longest time from SIGTERM to the end of the process."},
+    setting{
+        "node", "lock_timeout", kind::duration, "5s", 0, hour, "", "",
+        "How long a start waits for the folder's lock, which a killed node holds a moment longer."},
 
     setting{"http", "listen", kind::list, "127.0.0.1:8080", 0, 0, "", "http",
             "Public listeners: HOST:PORT, [IPV6]:PORT or unix:PATH."},

@@ -41,7 +41,7 @@ struct event_order {
 
 /// One entry of the journal: immutable once journaled. Every text points into a buffer that the
 /// holder keeps alive (the request body while parsing, the chunk while applying). Empty means
-/// absent. `clear()` keeps the capacity of `order.items`, so one object serves many events.
+/// absent. `clear()` keeps the capacity of its vectors, so one object serves many events.
 struct event {
   event_kind kind = event_kind::data;
   std::string_view merchant;
@@ -57,16 +57,20 @@ struct event {
   std::string_view network;  // class of the client's address (such as its /24); never the address
   std::string_view props;    // a MessagePack map, or empty
   std::string_view extra;    // unknown top-level fields, a MessagePack map, or empty
-  std::string_view raw;      // see event_kind::rejected
-  std::uint32_t count = 1;   // see event_kind::rejected
+  std::vector<std::string_view> property_keys;  // of props and extra; filled by decoding
+  std::string_view raw;                         // see event_kind::rejected
+  std::uint32_t count = 1;                      // see event_kind::rejected
   bool has_order = false;
   event_order order;
 
   void clear() {
     auto kept = std::move(order.items);
+    auto kept_keys = std::move(property_keys);
     kept.clear();
+    kept_keys.clear();
     *this = event{};
     order.items = std::move(kept);
+    property_keys = std::move(kept_keys);
   }
 };
 

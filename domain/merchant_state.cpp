@@ -48,7 +48,7 @@ bucket_time merchant_state::minute_horizon() const {
 
 std::size_t merchant_state::heap_bytes() const {
   std::size_t bytes = names.heap_bytes() + currencies.heap_bytes() + visits.heap_bytes() +
-                      ids.heap_bytes() + deltas.heap_bytes();
+                      ids.heap_bytes() + texts.heap_bytes() + deltas.heap_bytes();
   for (const auto& r : rejects) bytes += sizeof r + r.bytes.capacity();
   return bytes;
 }

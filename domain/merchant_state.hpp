@@ -12,6 +12,7 @@
 #include "domain/id_slices.hpp"
 #include "domain/row_table.hpp"
 #include "domain/rows.hpp"
+#include "domain/seen_texts.hpp"
 #include "domain/visits.hpp"
 #include "domain/zone.hpp"
 
@@ -80,8 +81,11 @@ struct merchant_state {
   std::int64_t received_ms = std::numeric_limits<std::int64_t>::min();  // newest receipt
   ledger counts;
   text_numbers names, currencies;
+  std::int64_t rejects_hour = 0;  // hour since 1970 whose refused bytes were counted last
+  std::uint64_t rejects_hour_bytes = 0;
   visit_table visits;
   id_slices ids;
+  seen_texts texts;  // in pages of their own
 
   // --- not in the head page: already in the database, or about to be
   delta_rows deltas;

@@ -77,6 +77,12 @@ std::vector<visit> visit_table::sorted() const {
   return all;
 }
 
+bool visit_table::touched(std::size_t first, std::size_t last) const {
+  for (auto group = first; group <= last; ++group)
+    if (touched_.test(group)) return true;
+  return false;
+}
+
 void visit_table::rehash(std::size_t capacity) {
   const auto old = std::exchange(slots_, std::vector<visit>(capacity));
   size_ = 0;

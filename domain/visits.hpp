@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -40,6 +41,15 @@ class visit_table {
   [[nodiscard]] std::size_t heap_bytes() const { return slots_.capacity() * sizeof(visit); }
   /// Sorted by visitor, then begin: the canonical order.
   [[nodiscard]] std::vector<visit> sorted() const;
+  /// Groups of visitors by the first bits of their hash: a snapshot writes those that changed.
+  static constexpr std::size_t groups = 256;
+  [[nodiscard]] static std::size_t group_of(std::uint64_t visitor) { return visitor >> 56; }
+  /// Notes that this visitor's visits changed.
+  void touch(std::uint64_t visitor) { touched_.set(group_of(visitor)); }
+  void touch_all() { touched_.set(); }
+  void forget_touched() { touched_.reset(); }
+  /// Whether a visitor of the groups first..last changed.
+  [[nodiscard]] bool touched(std::size_t first, std::size_t last) const;
   /// When the next insert has to grow the table, the owner may expire first.
   [[nodiscard]] bool full() const { return (size_ + 1) * 4 > slots_.size() * 3; }
 
@@ -51,6 +61,7 @@ class visit_table {
 
   std::vector<visit> slots_;
   std::size_t size_ = 0;
+  std::bitset<groups> touched_;
 };
 
 }  // namespace tally

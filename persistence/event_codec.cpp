@@ -282,6 +282,24 @@ bool read_other(msgpack_reader& in, std::uint64_t key, event& e, written_times& 
   }
 }
 
+/// The keys of a map that whole_map() has found whole; those that are no text are passed over.
+void read_keys(std::string_view map, std::vector<std::string_view>& keys) {
+  msgpack_reader in{map};
+  std::uint32_t pairs = 0;
+  if (!in.map(pairs)) return;
+  for (; pairs > 0; --pairs) {
+    std::string_view key;
+    auto text_in = in;
+    if (text_in.text(key)) {
+      keys.push_back(key);
+      in = text_in;
+    } else if (!in.skip()) {
+      return;
+    }
+    if (!in.skip()) return;
+  }
+}
+
 }  // namespace
 
 void encode_event(const event& e, std::string& out) {
@@ -301,6 +319,8 @@ bool decode_event(std::string_view bytes, event& into) {
     return read_other(in, key, into, times);
   });
   if (!whole || !in.at_end()) return false;
+  if (!into.props.empty()) read_keys(into.props, into.property_keys);
+  if (!into.extra.empty()) read_keys(into.extra, into.property_keys);
   into.at = time_from_ms(times.at);
   into.received_at = time_from_ms(plus(times.at, times.received_after));
   into.sent.at =

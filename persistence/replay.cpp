@@ -43,7 +43,7 @@ status copy_ids(const state_store& store, const state_owner& from, const state_o
 status replace(state_store& store, const state_owner& from, const state_owner& to) {
   state_store::batch b;
   b.drop_owner(to, true);
-  for (auto part : {head_part, visits_part})
+  for (auto part : {head_part, visits_part, texts_part})
     if (auto copied = copy_pages(store, from, to, part, b); !copied) return copied;
   if (auto copied = copy_ids(store, from, to, b); !copied) return copied;
   auto rows = store.scan_all_rows(from, nullptr, [&](const row_address& at, std::string_view row) {

@@ -25,6 +25,8 @@ errc code_of(const rocksdb::Status& s) {
   if (s.IsCorruption()) return errc::corrupt_record;
   if (s.IsNotFound()) return errc::not_found;
   if (s.IsNoSpace()) return errc::disk_full;
+  // RocksDB has no code for this; the text is the same since its first version.
+  if (s.IsIOError() && s.ToString().find("lock ") != std::string::npos) return errc::locked;
   return errc::io_error;
 }
 

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 
 #include "domain/bytes.hpp"
@@ -10,7 +11,8 @@
 namespace tally::persistence {
 namespace {
 
-constexpr std::uint8_t head_version = 1;
+constexpr std::uint8_t head_version = 2;
+constexpr std::uint8_t texts_version = 1;
 constexpr std::uint8_t ids_version = 1;
 constexpr std::uint64_t texts_max = 100'000;
 // A range deletion costs every later read a little: made seldom.
@@ -107,6 +109,8 @@ std::string encode_head(const merchant_state& s, const snapshot_result& snapshot
   encode_promised(out, s);
   out.zigzag(to_s(snapshot.minutes_dropped_to));
   out.u8(static_cast<std::uint8_t>(s.ids.width));
+  out.zigzag(s.rejects_hour);
+  out.varint(s.rejects_hour_bytes);
   out.varint(snapshot.visit_pages);
   if (snapshot.visit_pages == 0) encode_visits(out, visits.data(), visits.data() + visits.size());
   return bytes;
@@ -115,7 +119,8 @@ std::string encode_head(const merchant_state& s, const snapshot_result& snapshot
 bool decode_head(std::string_view bytes, loaded_state& into) {
   byte_reader in{bytes};
   auto& s = into.state;
-  if (in.u8() != head_version) return false;
+  const auto version = in.u8();
+  if (version == 0 || version > head_version) return false;
   const auto zone_name = in.text();
   const auto* z = zone::find(zone_name);
   if (z == nullptr) return false;
@@ -137,6 +142,12 @@ bool decode_head(std::string_view bytes, loaded_state& into) {
   decode_texts(in, s.currencies);
   into.snapshot.minutes_dropped_to = bucket_time{std::chrono::seconds{in.zigzag64()}};
   s.ids.width = static_cast<slice_width>(std::min<std::uint8_t>(2, in.u8()));
+  if (version > 1) {
+    s.rejects_hour = in.zigzag64();
+    s.rejects_hour_bytes = in.varint();
+  } else {
+    s.visits.touch_all();  // its pages were cut in another way
+  }
   into.snapshot.visit_pages = static_cast<std::uint32_t>(in.varint());
   if (into.snapshot.visit_pages == 0) decode_visits(in, s.visits);
   return in.ok() && in.at_end();
@@ -199,16 +210,92 @@ void drop_old_minutes(const merchant_state& s, const state_owner& owner, bucket_
     b.drop_rows(owner, {row_kind::name, granularity::minute, name, before});
 }
 
-void write_visit_pages(const std::vector<visit>& visits, std::uint32_t pages,
-                       const state_owner& owner, state_store::batch& b) {
+/// How many pages so many visits need. Another number than before means to write all of them, so
+/// there are fewer only once far fewer would do.
+std::uint32_t visit_pages_for(std::size_t visits, std::uint32_t before) {
+  if (visits <= visits_in_head_max) return 0;
+  std::uint32_t pages = 1;
+  while (pages * visits_per_page < visits) pages *= 2;
+  return before > pages && before <= pages * 4 ? before : pages;
+}
+
+/// Writes the pages that changed; `visits` are sorted, so that each page is a stretch of them.
+void write_visit_pages(const std::vector<visit>& visits, const visit_table& table,
+                       std::uint32_t pages, bool all, const state_owner& owner,
+                       state_store::batch& b) {
+  const auto bits = std::countr_zero(pages);
+  const auto* from = visits.data();
+  const auto* const end = from + visits.size();
   for (std::uint32_t page = 0; page < pages; ++page) {
-    const auto from = page * visits_per_page;
-    const auto to = std::min(visits.size(), from + visits_per_page);
+    const auto* const to = std::find_if(
+        from, end, [&](const visit& v) { return bits != 0 && v.visitor >> (64 - bits) != page; });
+    const auto first = page * visit_table::groups / pages;
+    const auto last = std::max(first, (page + 1) * visit_table::groups / pages - 1);
+    if (all || table.touched(first, last)) {
+      std::string bytes;
+      byte_writer out{bytes};
+      encode_visits(out, from, to);
+      b.put_page(owner, visits_part, page, bytes);
+    }
+    from = to;
+  }
+}
+
+std::vector<visit> write_visits(merchant_state& state, const state_owner& owner,
+                                std::uint32_t pages_before, std::uint32_t& pages,
+                                state_store::batch& b) {
+  auto visits = state.visits.sorted();
+  pages = visit_pages_for(visits.size(), pages_before);
+  write_visit_pages(visits, state.visits, pages, pages != pages_before, owner, b);
+  for (auto page = pages; page < pages_before; ++page) b.drop_page(owner, visits_part, page);
+  state.visits.forget_touched();
+  return visits;
+}
+
+void write_texts(seen_texts& texts, const state_owner& owner, state_store::batch& b) {
+  const auto& hashes = texts.hashes();
+  if (texts.saved == hashes.size()) return;
+  for (auto page = texts.saved / texts_per_page; page * texts_per_page < hashes.size(); ++page) {
+    const auto from = page * texts_per_page;
+    const auto to = std::min(hashes.size(), from + texts_per_page);
     std::string bytes;
     byte_writer out{bytes};
-    encode_visits(out, visits.data() + from, visits.data() + to);
-    b.put_page(owner, visits_part, page, bytes);
+    out.u8(texts_version);
+    out.varint(texts.text_bytes());
+    out.varint(to - from);
+    for (auto i = from; i < to; ++i) out.u64be(hashes[i]);
+    b.put_page(owner, texts_part, static_cast<std::uint32_t>(page), bytes);
   }
+  texts.saved = hashes.size();
+}
+
+/// Reads one page; false where it is damaged, `full` where another may follow.
+bool decode_texts_page(std::string_view bytes, seen_texts& texts, bool& full) {
+  byte_reader in{bytes};
+  if (in.u8() != texts_version) return false;
+  const auto text_bytes = in.varint();
+  const auto count = in.varint();
+  if (count > texts_per_page || text_bytes < texts.text_bytes()) return false;
+  full = count == texts_per_page;
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    // The size of each is not known, only that of all.
+    const auto hash = in.u64be();
+    if (in.ok()) texts.add(hash, i + 1 == count ? text_bytes - texts.text_bytes() : 0);
+  }
+  return in.ok() && in.at_end();
+}
+
+status load_texts(const state_store& store, const state_owner& owner, seen_texts& texts) {
+  bool full = true;
+  for (std::uint32_t page = 0; full; ++page) {
+    const auto bytes = store.read_page(owner, texts_part, page);
+    if (!bytes && bytes.error().code == errc::not_found) break;
+    if (!bytes) return bytes.error();
+    if (!decode_texts_page(*bytes, texts, full))
+      return failure{errc::corrupt_record, "texts of merchant " + owner.merchant};
+  }
+  texts.saved = texts.hashes().size();
+  return done{};
 }
 
 std::int64_t open_visit_end(const merchant_state& s, const ruleset& rules) {
@@ -277,14 +364,8 @@ snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
       drop_old_minutes(state, owner, now.minutes_dropped_to, b);
   }
   state.visits.expire(open_visit_end(state, rules));
-  const auto visits = state.visits.sorted();
-  now.visit_pages =
-      visits.size() <= visits_per_page / 2
-          ? 0
-          : static_cast<std::uint32_t>((visits.size() + visits_per_page - 1) / visits_per_page);
-  write_visit_pages(visits, now.visit_pages, owner, b);
-  for (auto page = now.visit_pages; page < before.visit_pages; ++page)
-    b.drop_page(owner, visits_part, page);
+  const auto visits = write_visits(state, owner, before.visit_pages, now.visit_pages, b);
+  write_texts(state.texts, owner, b);
   b.put_page(owner, head_part, 0, encode_head(state, now, visits));
   auto deltas = std::exchange(state.deltas, {});
   if (written != nullptr) *written = std::move(deltas);
@@ -306,6 +387,7 @@ result<loaded_state> load_snapshot(const state_store& store, const state_owner& 
     decode_visits(in, loaded.state.visits);
     if (!in.ok() || !in.at_end()) return corrupt;
   }
+  if (const auto texts = load_texts(store, owner, loaded.state.texts); !texts) return texts.error();
   return loaded;
 }
 
@@ -353,6 +435,8 @@ result<std::uint64_t> state_hash(const merchant_state& state, const state_store&
   const auto open_end = open_visit_end(state, rules);
   for (const auto& v : state.visits.sorted())
     if (v.end_ms >= open_end) encode_visit(out, v);
+  out.varint(state.texts.text_bytes());
+  for (const auto hash : state.texts.hashes()) out.u64be(hash);
   h.add(bytes);
   const auto horizon = state.minute_horizon();
   const auto rows =

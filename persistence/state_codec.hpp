@@ -16,21 +16,30 @@ namespace tally::persistence {
 /// Parts of a snapshot. Numbers rest on disk.
 constexpr std::uint8_t head_part = 0;    // one page
 constexpr std::uint8_t visits_part = 1;  // pages of visits, by number
+constexpr std::uint8_t texts_part = 2;   // pages of seen_texts, by number
 
-/// Head page: version u8 = 1, zone name text, currency text, applied varint, events varint, digest
-/// u64be, newest, oldest, received as zigzag, minute rows dropped up to (zigzag seconds), newest
-/// id time per class (zigzag, 2), id slice width u8, ledger (accepted, duplicate, late, then
-/// rejected and filtered as count and pairs), names and currencies as count and texts, number of
-/// visit pages varint; with 0 pages the visits themselves follow.
+/// Head page: version u8 = 2, zone name text, currency text, applied varint, events varint, digest
+/// u64be, newest, oldest, received as zigzag, newest
+/// id time per class (zigzag, 2), ledger (accepted, duplicate, late, then
+/// rejected and filtered as count and pairs), names and currencies as count and texts, minute rows
+/// dropped up to (zigzag seconds), id slice width u8, hour of refused bytes zigzag and their number
+/// varint, number of visit pages varint; with 0 pages the visits themselves follow. Version 1 has
+/// no refused bytes, and its visit pages are 2,000 visits each.
 /// Visits: count varint, then each: visitor u64be, begin zigzag, length varint, pageviews varint,
-/// flags u8 (1 interactive, 2 cart, 4 checkout, 8 purchase), sorted by visitor and begin.
+/// flags u8 (1 interactive, 2 cart, 4 checkout, 8 purchase), sorted by visitor and begin. The
+/// number of pages is a power of two; a page holds the visitors whose hash begins with its number,
+/// and among them maybe visits that have ended since it was written.
+/// Texts page: version u8 = 1, bytes of all texts varint, count varint, hashes u64be; all pages but
+/// the last are full.
 
-/// Byte form of the visits that fit in one page.
-constexpr std::size_t visits_per_page = 2'000;
+/// Visits that the head page itself may hold, and that a page holds on average at most.
+constexpr std::size_t visits_in_head_max = 1'000;
+constexpr std::size_t visits_per_page = 1'500;
+constexpr std::size_t texts_per_page = 4'000;
 
-/// Writes what changed since the last snapshot into `b`: rows, ids, rejects, visit pages, head.
-/// Clears the state's deltas, fresh ids and rejects; `written`, where not null, takes the deltas.
-/// `before` is what the last snapshot gave.
+/// Writes what changed since the last snapshot into `b`: rows, ids, rejects, visit pages, texts,
+/// head. Clears the state's deltas, fresh ids and rejects; `written`, where not null, takes the
+/// deltas. `before` is what the last snapshot gave.
 struct snapshot_result {
   std::uint32_t visit_pages = 0;
   bucket_time minutes_dropped_to{};

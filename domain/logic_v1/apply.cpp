@@ -12,7 +12,7 @@ namespace tally::logic_v1 {
 namespace {
 
 constexpr std::size_t currencies_max = 200;
-constexpr std::size_t rejects_kept_max = 1'000;  // in memory, between two snapshots
+constexpr std::int64_t hour_ms = 3'600'000;
 constexpr std::array widths{granularity::minute, granularity::hour, granularity::day};
 
 /// Bucket begins of one instant in the order of `widths`.
@@ -115,6 +115,7 @@ std::uint64_t visit_event(merchant_state& state, std::uint64_t visitor, std::int
     if (state.visits.full()) state.visits.expire(oldest_open_end(state, rules));
     state.visits.insert(now);
   }
+  state.visits.touch(visitor);
   return mix(mix(taken, static_cast<std::uint64_t>(now.begin_ms)),
              static_cast<std::uint64_t>(now.end_ms));
 }
@@ -192,13 +193,71 @@ void count_operation(merchant_state& state, event_time received_at, F&& change) 
   });
 }
 
+void add_rejected(std::map<std::string, std::int64_t, std::less<>>& codes, std::string_view code,
+                  std::int64_t count) {
+  const auto found = codes.find(code);
+  (found == codes.end() ? codes.emplace(code, 0).first : found)->second += count;
+}
+
+/// The texts of one event that its merchant has not used before.
+class new_texts {
+ public:
+  /// Whether one of them is over a limit, and which.
+  reject_reason find(const seen_texts& seen, const event& e) {
+    if (e.kind == event_kind::data && !add(seen, text_kind::name, e.name))
+      return reject_reason::too_many_names;
+    for (const auto key : e.property_keys)
+      if (!add(seen, text_kind::property, key)) return reject_reason::too_many_properties;
+    return reject_reason::none;
+  }
+  void remember(seen_texts& seen) const {
+    for (const auto& t : texts_) seen.add(t.hash, t.size);
+  }
+
+ private:
+  struct text {
+    std::uint64_t hash;
+    std::size_t size;
+  };
+
+  bool add(const seen_texts& seen, text_kind kind, std::string_view words) {
+    const auto hash = seen_texts::hash_of(kind, words);
+    if (seen.contains(hash)) return true;
+    for (const auto& t : texts_)
+      if (t.hash == hash) return true;
+    const auto max = kind == text_kind::name ? distinct_names_max : distinct_properties_max;
+    auto& fresh = fresh_[static_cast<std::size_t>(kind)];
+    bytes_ += words.size();
+    if (seen.count(kind) + ++fresh > max || seen.text_bytes() + bytes_ > distinct_bytes_max)
+      return false;
+    texts_.push_back({hash, words.size()});
+    return true;
+  }
+
+  std::vector<text> texts_;
+  std::array<std::size_t, 2> fresh_{};
+  std::uint64_t bytes_ = 0;
+};
+
+// Such an event cannot have been counted before, so its id is neither looked up nor remembered:
+// sent again it is rejected again.
+applied reject(merchant_state& state, const event& e, reject_reason reason) {
+  count_operation(state, e.received_at,
+                  [&](auto& row) { add_rejected(row.rejected, to_string(reason), 1); });
+  return {effect::rejected, false, mix(8, static_cast<std::uint64_t>(reason)), reason};
+}
+
 applied apply_data(merchant_state& state, const event& e, const place& where,
                    const ruleset& rules) {
   const auto at_ms = to_ms(e.at);
+  new_texts fresh;
+  if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
+    return reject(state, e, reason);
   if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
     count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
     return {effect::duplicate, false, 2};
   }
+  fresh.remember(state.texts);
   const auto kind = rules.kind_of(e.name);
   if (kind == counts_as::ignore) {
     count_operation(state, e.received_at, [](auto& row) { ++row.filtered["ignored_name"]; });
@@ -227,14 +286,25 @@ applied apply_data(merchant_state& state, const event& e, const place& where,
   return {effect::accepted, late, mix(digest, late)};
 }
 
+/// Keeps a refused event's bytes, within what its merchant may have an hour.
+void keep_rejected(merchant_state& state, const event& e, const place& where) {
+  const auto hour = to_ms(e.received_at) / hour_ms;
+  if (hour > state.rejects_hour) {
+    state.rejects_hour = hour;
+    state.rejects_hour_bytes = 0;
+  }
+  if (state.rejects_hour_bytes + where.bytes.size() > rejects_hour_bytes_max) return;
+  state.rejects_hour_bytes += where.bytes.size();
+  state.rejects.push_back({where.offset, std::string{where.bytes}});
+}
+
+// One with an id comes from an import, which may be run again.
 applied apply_rejected(merchant_state& state, const event& e, const place& where) {
-  count_operation(state, e.received_at, [&](auto& row) {
-    auto& codes = row.rejected;
-    const auto found = codes.find(e.name);
-    (found == codes.end() ? codes.emplace(e.name, 0).first : found)->second += e.count;
-  });
-  if (!e.raw.empty() && state.rejects.size() < rejects_kept_max)
-    state.rejects.push_back({where.offset, std::string{where.bytes}});
+  if (!e.id.empty() && state.ids.seen_or_add(e, where.stamped_at, where.offset))
+    return {effect::duplicate, false, 9};
+  count_operation(state, e.received_at,
+                  [&](auto& row) { add_rejected(row.rejected, e.name, e.count); });
+  if (!e.raw.empty()) keep_rejected(state, e, where);
   return {effect::recorded, false, mix(4, e.count)};
 }
 
@@ -246,10 +316,14 @@ applied apply_settings(merchant_state& state, const event& e) {
 }
 
 applied apply_identify(merchant_state& state, const event& e, const place& where) {
+  new_texts fresh;
+  if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
+    return reject(state, e, reason);
   if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
     count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
     return {effect::duplicate, false, 2};
   }
+  fresh.remember(state.texts);
   count_operation(state, e.received_at, [](auto& row) { ++row.accepted; });
   return {effect::recorded, false, 6};
 }
@@ -270,6 +344,18 @@ applied apply_by_kind(merchant_state& state, const event& e, const place& where,
 }
 
 }  // namespace
+
+std::string_view to_string(reject_reason reason) {
+  switch (reason) {
+    case reject_reason::too_many_names:
+      return "too_many_names";
+    case reject_reason::too_many_properties:
+      return "too_many_properties";
+    case reject_reason::none:
+      break;
+  }
+  return "none";
+}
 
 applied apply(merchant_state& state, const event& e, const place& where, const ruleset& rules) {
   if (where.offset <= state.applied) return {effect::repeated, false, 0};

@@ -50,14 +50,11 @@ class engine_test : public ::testing::Test {
     start();
   }
 
-  struct sent {
-    std::vector<outcome> outcomes;
-    std::vector<ack_position> positions;
-  };
-  sent send(const std::vector<std::string>& ids, const std::string& merchant = "shop",
-            const std::string& name = "page_view") {
+  /// Submits one event for each (merchant, id) and waits for the answer.
+  submission_ptr submit(const std::vector<std::pair<std::string, std::string>>& of,
+                        const std::string& name = "page_view") {
     auto events = std::make_shared<submission>();
-    for (const auto& id : ids) {
+    for (const auto& [merchant, id] : of) {
       event e;
       e.merchant = merchant;
       e.id = id;
@@ -77,9 +74,22 @@ class engine_test : public ::testing::Test {
     events->on_done = [&done] { done.set_value(true); };
     node->submit(events);
     get(future);
+    return events;
+  }
+  struct sent {
+    std::vector<outcome> outcomes;
+    std::vector<ack_position> positions;
+    bool durable_only = false;
+  };
+  sent send(const std::vector<std::string>& ids, const std::string& merchant = "shop",
+            const std::string& name = "page_view") {
+    std::vector<std::pair<std::string, std::string>> of;
+    for (const auto& id : ids) of.emplace_back(merchant, id);
+    const auto events = submit(of, name);
     sent s;
+    s.durable_only = events->durable_only;
     for (const auto& e : events->events) {
-      s.outcomes.push_back(e.what);
+      s.outcomes.push_back(e.now());
       s.positions.push_back({shard_of(e.merchant), e.offset});
     }
     return s;
@@ -195,6 +205,69 @@ TEST_F(engine_test, a_question_waits_for_the_events_it_names) {
   EXPECT_TRUE(ask("events", "shop", s.positions));
 }
 
+/// Keeps a merchant's aggregator from applying anything until it ends.
+class held_aggregator {
+ public:
+  held_aggregator(engine& node, const std::string& merchant) {
+    auto held = std::make_shared<std::promise<void>>();
+    auto begun = held->get_future();
+    // The report is given from inside the aggregator, which does nothing else meanwhile.
+    node.report(merchant, [held, until = release_.get_future().share()](const auto&) {
+      held->set_value();
+      until.wait();
+    });
+    begun.wait();
+  }
+  ~held_aggregator() { release_.set_value(); }
+  held_aggregator(const held_aggregator&) = delete;
+  held_aggregator& operator=(const held_aggregator&) = delete;
+
+ private:
+  std::promise<void> release_;
+};
+
+TEST_F(engine_test, what_is_durable_and_not_counted_in_time_is_answered_as_such) {
+  node.reset();
+  options.visible_patience = std::chrono::milliseconds{20};
+  options.scheduler_threads = 4;
+  start();
+  send({"before"});
+  sent late;
+  {
+    const held_aggregator held{*node, "shop"};
+    late = send({"a", "b", "before"});
+    EXPECT_EQ(late.outcomes, std::vector<outcome>(3, outcome::pending));
+    EXPECT_TRUE(late.durable_only);
+    send({"x"}, "other");
+    EXPECT_EQ(number("events", "other"), 1);
+  }
+  EXPECT_TRUE(ask("events", "shop", late.positions));
+  EXPECT_EQ(number("events"), 3);
+  options.visible_patience = patience;
+  restart();
+  const auto in_time = send({"a"});
+  EXPECT_EQ(in_time.outcomes, std::vector{outcome::duplicate});
+  EXPECT_FALSE(in_time.durable_only);
+  EXPECT_EQ(number("events"), 3);
+}
+
+TEST_F(engine_test, an_answer_that_is_early_for_one_merchant_tells_the_outcome_of_the_others) {
+  node.reset();
+  options.visible_patience = std::chrono::milliseconds{20};
+  options.scheduler_threads = 4;
+  start();
+  submission_ptr both;
+  {
+    const held_aggregator held{*node, "slow"};
+    both = submit({{"slow", "1"}, {"quick", "2"}});
+    EXPECT_EQ(number("events", "quick"), 1);
+    EXPECT_EQ(both->events[0].now(), outcome::pending);
+    EXPECT_EQ(both->events[1].now(), outcome::accepted);
+    EXPECT_NE(both->events[0].offset, 0);
+  }
+  EXPECT_EQ(number("events", "slow"), 1);
+}
+
 TEST_F(engine_test, keys_are_found_by_their_text_and_gone_when_revoked) {
   const auto made =
       command({"merchant", "create", "m1", "--timezone", "Asia/Kathmandu", "--currency", "EUR"});
@@ -233,9 +306,35 @@ TEST_F(engine_test, the_console_answers_over_caf_only_to_those_who_know_the_toke
 }
 
 TEST_F(engine_test, a_second_engine_does_not_open_the_same_folder) {
-  const auto second = engine::start(options);
+  auto impatient = options;
+  impatient.lock_timeout = std::chrono::milliseconds{0};
+  const auto second = engine::start(impatient);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, errc::locked);
+}
+
+TEST_F(engine_test, a_start_waits_for_its_predecessor_to_let_go_of_the_folder) {
+  send({"a"});
+  options.lock_timeout = patience;
+  auto second = std::async(std::launch::async, [&] { return engine::start(options); });
+  // The first is still there when the second begins to wait: nothing but its end lets it go on.
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
+  node.reset();
+  auto started = second.get();
+  ASSERT_TRUE(started) << started.error().text();
+  node = std::move(*started);
+  EXPECT_EQ(number("events"), 1);
+}
+
+TEST_F(engine_test, a_crash_point_that_does_not_exist_is_refused) {
+  node.reset();
+  for (const auto* wrong : {"nowhere", "journal_after_write:", "journal_after_write:0",
+                            "journal_after_write:2x", ":1"}) {
+    options.crash_at = wrong;
+    const auto started = engine::start(options);
+    ASSERT_FALSE(started) << wrong;
+    EXPECT_EQ(started.error().code, errc::bad_option) << wrong;
+  }
 }
 
 TEST(read_token, is_refused_when_changed_or_expired) {

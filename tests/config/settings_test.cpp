@@ -85,6 +85,7 @@ TEST(setting_table, defaults_are_those_of_the_engine) {
   EXPECT_EQ(from_table.query_workers, own.query_workers);
   EXPECT_EQ(from_table.io_workers, own.io_workers);
   EXPECT_EQ(from_table.scheduler_threads, own.scheduler_threads);
+  EXPECT_EQ(from_table.lock_timeout, own.lock_timeout);
 }
 
 TEST(settings, a_flag_beats_the_environment_which_beats_the_file_in_any_order_of_reading) {

@@ -44,6 +44,92 @@ class apply_test : public ::testing::Test {
   std::int64_t received = 0;
 };
 
+TEST_F(apply_test, a_merchants_event_names_are_limited_and_known_ones_go_on) {
+  for (std::size_t i = 0; i < distinct_names_max; ++i)
+    ASSERT_EQ(at(noon, "name-" + std::to_string(i), "a").what, effect::accepted);
+  const auto over = at(noon, "one-more", "a", "id-1");
+  EXPECT_EQ(over.what, effect::rejected);
+  EXPECT_EQ(to_string(over.reason), "too_many_names");
+  EXPECT_EQ(at(noon, "one-more", "a", "id-1").what, effect::rejected)
+      << "its id was not remembered";
+  EXPECT_EQ(at(noon, "name-9999", "a", "id-1").what, effect::accepted);
+  EXPECT_EQ(state.counts.rejected.at("too_many_names"), 2);
+  EXPECT_EQ(state.counts.accepted, 10'001);
+  EXPECT_EQ(state.texts.count(text_kind::name), distinct_names_max);
+}
+
+TEST_F(apply_test, a_merchants_property_keys_are_limited_and_an_event_adds_all_of_its_or_none) {
+  const auto with_keys = [&](std::size_t from, std::size_t to) {
+    std::vector<std::string> keys;
+    for (auto i = from; i < to; ++i) keys.push_back("key-" + std::to_string(i));
+    event e;
+    e.merchant = "m";
+    e.name = "page_view";
+    e.at = e.received_at = time_from_ms(noon);
+    e.property_keys.assign(keys.begin(), keys.end());
+    return put(e);
+  };
+  for (std::size_t i = 0; i + 50 < distinct_properties_max; i += 50)
+    ASSERT_EQ(with_keys(i, i + 50).what, effect::accepted);
+  EXPECT_EQ(with_keys(1'945, 1'999).what, effect::accepted);
+  const auto over = with_keys(1'998, 2'001);
+  EXPECT_EQ(over.what, effect::rejected);
+  EXPECT_EQ(to_string(over.reason), "too_many_properties");
+  EXPECT_EQ(state.texts.count(text_kind::property), 1'999);
+  EXPECT_EQ(with_keys(1'999, 2'000).what, effect::accepted);
+  EXPECT_EQ(with_keys(2'000, 2'001).what, effect::rejected);
+  EXPECT_EQ(with_keys(0, 50).what, effect::accepted);
+  EXPECT_EQ(state.counts.rejected.at("too_many_properties"), 2);
+}
+
+TEST_F(apply_test, the_bytes_of_a_merchants_texts_are_limited) {
+  const std::string filler(200, 'x');
+  std::size_t fit = 0;
+  while (at(noon, filler + std::to_string(fit), "a").what == effect::accepted) ++fit;
+  EXPECT_LT(fit, distinct_names_max);
+  EXPECT_LE(state.texts.text_bytes(), distinct_bytes_max);
+  EXPECT_GT(state.texts.text_bytes() + 210, distinct_bytes_max);
+  EXPECT_EQ(at(noon, filler + "0", "a").what, effect::accepted);
+}
+
+TEST_F(apply_test, refused_bytes_are_kept_within_a_limit_an_hour_and_all_are_counted) {
+  const auto refuse = [&](std::int64_t received_ms) {
+    event e;
+    e.kind = event_kind::rejected;
+    e.name = "bad_amount";
+    e.raw = "{";
+    e.at = e.received_at = time_from_ms(received_ms);
+    const std::string bytes(4'096, 'x');
+    return apply(state, e, {++offset, e.received_at, bytes}, rules);
+  };
+  const auto fit = rejects_hour_bytes_max / 4'096;
+  for (std::size_t i = 0; i < fit + 10; ++i) refuse(noon);
+  EXPECT_EQ(state.rejects.size(), fit);
+  EXPECT_EQ(state.counts.rejected.at("bad_amount"), fit + 10);
+  refuse(noon + 59 * minute_ms);
+  EXPECT_EQ(state.rejects.size(), fit);
+  refuse(noon + 60 * minute_ms);
+  EXPECT_EQ(state.rejects.size(), fit + 1);
+  // An event of the hour before, received late, is counted with the newest hour.
+  refuse(noon);
+  EXPECT_EQ(state.rejects.size(), fit + 2);
+  EXPECT_EQ(state.rejects_hour_bytes, 2 * 4'096);
+}
+
+TEST_F(apply_test, a_refusal_with_an_id_counts_once) {
+  event e;
+  e.kind = event_kind::rejected;
+  e.name = "bad_line";
+  e.id = "import-1";
+  e.sent = client_time_from_ms(0);
+  e.raw = "x";
+  e.at = e.received_at = time_from_ms(noon);
+  EXPECT_EQ(put(e).what, effect::recorded);
+  EXPECT_EQ(put(e).what, effect::duplicate);
+  EXPECT_EQ(state.counts.rejected.at("bad_line"), 1);
+  EXPECT_EQ(state.counts.duplicate, 0);
+}
+
 TEST_F(apply_test, two_events_within_the_timeout_are_one_visit) {
   at(noon, "page_view", "a");
   at(noon + 30 * minute_ms, "page_view", "a");

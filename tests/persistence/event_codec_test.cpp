@@ -420,5 +420,33 @@ TEST(event_codec, events_of_the_first_release_stay_readable) {
   EXPECT_EQ(seen, 4);
 }
 
+TEST(decode_event, gives_the_keys_of_properties_and_of_unknown_fields) {
+  const std::string props{
+      "\x83\xa1"
+      "a\x01\xa1"
+      "b\x81\xa1"
+      "c\x02\x07\x01",
+      12};
+  const std::string extra{
+      "\x81\xa3"
+      "new\xc0",
+      6};
+  event e;
+  e.merchant = "m";
+  e.name = "n";
+  e.props = props;
+  e.extra = extra;
+  std::string bytes;
+  encode_event(e, bytes);
+  event decoded;
+  ASSERT_TRUE(decode_event(bytes, decoded));
+  EXPECT_EQ(decoded.property_keys, (std::vector<std::string_view>{"a", "b", "new"}));
+  e.props = e.extra = {};
+  bytes.clear();
+  encode_event(e, bytes);
+  ASSERT_TRUE(decode_event(bytes, decoded));
+  EXPECT_TRUE(decoded.property_keys.empty());
+}
+
 }  // namespace
 }  // namespace tally::persistence

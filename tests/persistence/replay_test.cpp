@@ -102,6 +102,32 @@ TEST_F(replay_test, any_cut_into_snapshots_and_restarts_gives_the_same_bytes) {
   }
 }
 
+TEST_F(replay_test, visits_in_pages_and_texts_survive_any_cut_too) {
+  auto events = testing::random_events(5, 40);
+  auto offset = events.back().offset;
+  auto now = to_ms(events.back().stamped_at);
+  for (std::uint32_t i = 0; i < 4'000; ++i) {
+    event e;
+    const auto visitor = "crowd-" + std::to_string(i % 2'900);
+    const auto name = "name-" + std::to_string(i % 70);
+    const auto id = std::to_string(i);
+    e.merchant = "shop";
+    e.id = id;
+    e.name = name;
+    e.visitor = visitor;
+    now += i == 3'500 ? 50'000'000 : 500;  // the whole crowd's visits end at once
+    e.at = e.received_at = time_from_ms(now);
+    e.sent = client_time_from_ms(now);
+    testing::placed_event placed;
+    encode_event(e, placed.bytes);
+    placed.offset = ++offset;
+    placed.stamped_at = e.at;
+    events.push_back(std::move(placed));
+  }
+  const auto expected = straight(events, {1, 1, "straight"});
+  EXPECT_EQ(in_pieces(events, {2, 1, "pieces"}, 11), expected);
+}
+
 TEST_F(replay_test, one_event_more_changes_the_hash) {
   auto events = testing::random_events(7, 200);
   const auto all = straight(events, {1, 1, "all"});
