@@ -38,7 +38,8 @@ void block_signals();
 /// Says something to systemd where $NOTIFY_SOCKET is set: "READY=1".
 void notify_service_manager(const std::string& state);
 
-/// The named crash point of $TALLY_CRASH_AT, empty where unset: for tests only, see CONTRIBUTING.md.
+/// The named crash point of $TALLY_CRASH_AT, empty where unset: for tests only, see
+/// CONTRIBUTING.md.
 [[nodiscard]] std::string crash_point_to_arm();
 
 /// spdlog as the settings want it: level, text or JSON lines, on stderr.

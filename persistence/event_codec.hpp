@@ -30,9 +30,10 @@ namespace tally::persistence {
 /// map or empty, else the event will not decode. `order` is written where has_order.
 void encode_event(const event& e, std::string& out);
 
-/// Decodes one event, the keys of its properties included; texts point into `bytes`, standard names into constants. `into` is cleared
-/// first and keeps its capacity. False where the bytes are torn, malformed or more than one event;
-/// `into` then means nothing. Never reads outside `bytes`, never recurses without a limit.
+/// Decodes one event, the keys of its properties included; texts point into `bytes`, standard names
+/// into constants. `into` is cleared first and keeps its capacity. False where the bytes are torn,
+/// malformed or more than one event; `into` then means nothing. Never reads outside `bytes`, never
+/// recurses without a limit.
 [[nodiscard]] bool decode_event(std::string_view bytes, event& into);
 
 /// Only the merchant of an encoded event, without looking at the rest; empty where there is none.
