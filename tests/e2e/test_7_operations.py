@@ -3,10 +3,11 @@
 import json
 import shutil
 import signal
+import subprocess
 import threading
 import time
 
-from harness import ROOT, Node, check, check_equal, verify
+from harness import BINARY, ROOT, Node, check, check_equal, verify
 from test_1_main_job import sample_events
 
 
@@ -151,3 +152,16 @@ def test_a_refused_event_can_be_sent_again(workspace):
     check_equal((again["accepted"], again["rejected"]), (1, 0), "taken the second time")
     again = json.loads(node.cli("rejects", "retry", "shop", "-o", "json"))
     check_equal((again["accepted"], again["duplicate"]), (0, 1), "counted once")
+
+
+def test_the_bench_measures_and_checks_itself(workspace):
+    folder = workspace.path / "bench"
+    folder.mkdir()
+    run = subprocess.run([BINARY, "bench", "run", "--quick", "--only", "ingest,questions,recovery",
+                          "--folder", folder, "-o", "json"], capture_output=True, text=True,
+                         timeout=120)
+    check_equal(run.returncode, 0, run.stderr)
+    figures = json.loads(run.stdout)["figures"]
+    check(len(figures) >= 7, f"figures: {[f['what'] for f in figures]}")
+    check(all(f["value"] > 0 for f in figures), "a figure is zero")
+    check_equal(list(folder.iterdir()), [], "what the bench leaves behind")
