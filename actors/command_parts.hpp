@@ -38,6 +38,7 @@ struct command {
 };
 [[nodiscard]] const std::vector<command>& merchant_commands();
 [[nodiscard]] const std::vector<command>& node_commands();
+[[nodiscard]] const std::vector<command>& ruleset_commands();
 
 inline failure usage(std::string text) {
   return {errc::bad_request, "usage: " + std::move(text)};
@@ -81,6 +82,9 @@ status change(command_context& context, const std::string& merchant, std::string
 status put_meta(command_context& context, const std::string& key, const std::string& value);
 /// Adds to the audit trail.
 void audit(command_context& context, const std::string& action, const json& details);
+/// Checks a ruleset's text and keeps it. Gives its version; that of an equal one where there is
+/// one.
+result<std::uint32_t> add_ruleset(command_context& context, const std::string& text);
 [[nodiscard]] json ledger_json(const ledger& l);
 
 }  // namespace tally::actors::command_parts

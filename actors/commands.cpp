@@ -95,7 +95,7 @@ result<std::string> create_key(command_context& context, const std::string& scop
 const std::vector<std::pair<std::string, std::string>>& command_help() {
   static const auto all = [] {
     std::vector<std::pair<std::string, std::string>> help;
-    for (const auto* list : {&merchant_commands(), &node_commands()})
+    for (const auto* list : {&merchant_commands(), &ruleset_commands(), &node_commands()})
       for (const auto& c : *list) help.emplace_back(c.name, c.help);
     return help;
   }();
@@ -110,7 +110,7 @@ result<std::string> run_command(command_context& context, const std::vector<std:
       list.push_back({{"command", name}, {"help", help}});
     return json{{"commands", list}}.dump();
   }
-  for (const auto* list : {&merchant_commands(), &node_commands()})
+  for (const auto* list : {&merchant_commands(), &ruleset_commands(), &node_commands()})
     for (const auto& c : *list) {
       const auto space = c.name.find(' ');
       if (space == std::string::npos) {

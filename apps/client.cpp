@@ -5,10 +5,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "api/reply_table.hpp"
 #include "config/node_options.hpp"
 #include "config/token_file.hpp"
+#include "persistence/ruleset_text.hpp"
 
 namespace tally::apps {
 
@@ -58,6 +60,26 @@ int show_reply(const std::string& json_text, const std::string& output) {
   const auto text = output == "csv" ? api::render_csv(*table) : api::render(*table);
   std::fputs(text.c_str(), stdout);
   return exit_ok;
+}
+
+result<std::string> read_ruleset_file(const std::string& file) {
+  std::ifstream in{file, std::ios::binary};
+  if (!in) return failure{errc::not_found, file + " cannot be opened"};
+  std::string text(ruleset_bytes_max + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  const auto rules = persistence::read_ruleset(text);
+  if (!rules) return failure{rules.error().code, file + ": " + rules.error().detail};
+  return text;
+}
+
+result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> words) {
+  if (words.size() == 3 && words[0] == "ruleset" && words[1] == "add") {
+    auto text = read_ruleset_file(words[2]);
+    if (!text) return text.error();
+    words[2] = std::move(*text);
+  }
+  return words;
 }
 
 std::size_t terminal_width() {

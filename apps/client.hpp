@@ -29,7 +29,13 @@ class client_flags {
 /// Shows a console command's reply on stdout in the form asked for.
 int show_reply(const std::string& json_text, const std::string& output);
 
+/// A ruleset file's text, checked; what is wrong is named with file, line and column.
+result<std::string> read_ruleset_file(const std::string& file);
+/// A command's words with the text of the ruleset file that they name: the node reads no files.
+result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> words);
+
 void add_console_commands(CLI::App& root, action& chosen);
+void add_ruleset_check(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
 void add_demo(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);

@@ -71,7 +71,9 @@ int run_line(actors::console_client& client, const std::string& line, const std:
   const auto words = api::console_words(line);
   if (!words) return report(words.error());
   if (words->empty()) return exit_ok;
-  const auto reply = client.run(*words);
+  const auto whole = with_ruleset_text(*words);
+  if (!whole) return report(whole.error());
+  const auto reply = client.run(*whole);
   return reply ? show_reply(*reply, output) : report(reply.error());
 }
 

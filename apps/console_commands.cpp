@@ -15,7 +15,7 @@ struct remote_command {
   std::string_view options;  // "timezone:ZONE currency:CODE"; "!" at the end: required
 };
 
-constexpr std::array<remote_command, 22> remote_commands{{
+constexpr std::array<remote_command, 26> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant list", "All registered merchants", "", ""},
@@ -27,6 +27,10 @@ constexpr std::array<remote_command, 22> remote_commands{{
     {"key list", "Keys without their text", "", "merchant:ID"},
     {"key revoke", "Take a key away", "KEY", "merchant:ID"},
     {"token create", "Make a short-lived read token for embedding", "", "merchant:ID! ttl:SECONDS"},
+    {"ruleset add", "Check a ruleset and keep it; tells its version", "FILE", ""},
+    {"ruleset list", "All rulesets", "", ""},
+    {"ruleset show", "A ruleset in its canonical form", "VERSION", ""},
+    {"ruleset compare", "What differs between two rulesets", "VERSION VERSION", ""},
     {"status", "What the node is and does", "", ""},
     {"shards", "Live merchants by lane", "", ""},
     {"actors", "How many actors run", "", ""},
@@ -80,7 +84,10 @@ void add_flags(CLI::App& command, const remote_command& remote, typed& into) {
   if (!remote.words.empty()) {
     const bool optional = remote.words.front() == '[';
     const auto name = optional ? remote.words.substr(1, remote.words.size() - 2) : remote.words;
-    command.add_option(std::string{name}, into.words)->required(!optional)->expected(1);
+    const auto count = std::ranges::count(remote.words, ' ') + 1;
+    command.add_option(std::string{name.substr(0, name.find(' '))}, into.words)
+        ->required(!optional)
+        ->expected(static_cast<int>(count));
   }
   const auto options = split(remote.options);
   into.options.reserve(options.size());
@@ -101,9 +108,11 @@ int run_remote(const remote_command& remote, const typed& given, const client_fl
     words.push_back("--" + name);
     words.push_back(value);
   }
+  const auto whole = with_ruleset_text(words);
+  if (!whole) return report(whole.error());
   const auto client = flags.connect();
   if (!client) return report(client.error());
-  const auto reply = (*client)->run(words);
+  const auto reply = (*client)->run(*whole);
   return reply ? show_reply(*reply, flags.output()) : report(reply.error());
 }
 

@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   add_node(root, chosen);
   add_offline(root, chosen);
   add_console_commands(root, chosen);
+  add_ruleset_check(root, chosen);
   add_query(root, chosen);
   add_import(root, chosen);
   add_bench(root, chosen);

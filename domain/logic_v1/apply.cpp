@@ -247,17 +247,14 @@ applied reject(merchant_state& state, const event& e, reject_reason reason) {
   return {effect::rejected, false, mix(8, static_cast<std::uint64_t>(reason)), reason};
 }
 
-applied apply_data(merchant_state& state, const event& e, const place& where,
-                   const ruleset& rules) {
+applied leave_out(merchant_state& state, const event& e, std::string_view reason) {
+  count_operation(state, e.received_at, [&](auto& row) { add_rejected(row.filtered, reason, 1); });
+  return {effect::filtered, false, mix(11, XXH3_64bits(reason.data(), reason.size()))};
+}
+
+/// Counts an event that is known to be new, as the rules made it.
+applied count_data(merchant_state& state, const event& e, const ruleset& rules) {
   const auto at_ms = to_ms(e.at);
-  new_texts fresh;
-  if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
-    return reject(state, e, reason);
-  if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
-    count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
-    return {effect::duplicate, false, 2};
-  }
-  fresh.remember(state.texts);
   const auto kind = rules.kind_of(e.name);
   if (kind == counts_as::ignore) {
     count_operation(state, e.received_at, [](auto& row) { ++row.filtered["ignored_name"]; });
@@ -286,6 +283,25 @@ applied apply_data(merchant_state& state, const event& e, const place& where,
   return {effect::accepted, late, mix(digest, late)};
 }
 
+// Whether an event is rejected or a duplicate goes by what was sent, so that all rulesets agree on
+// it and one set of ids serves them all.
+applied apply_data(merchant_state& state, const event& e, const place& where,
+                   const ruleset& rules) {
+  new_texts fresh;
+  if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
+    return reject(state, e, reason);
+  if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
+    count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
+    return {effect::duplicate, false, 2};
+  }
+  fresh.remember(state.texts);
+  if (!rules.rewrites()) return count_data(state, e, rules);
+  event changed;
+  const auto judged = judge(rules, e, *state.reporting_zone, changed);
+  if (!judged.filtered_reason.empty()) return leave_out(state, e, judged.filtered_reason);
+  return count_data(state, *judged.counted, rules);
+}
+
 /// Keeps a refused event's bytes, within what its merchant may have an hour.
 void keep_rejected(merchant_state& state, const event& e, const place& where) {
   const auto hour = to_ms(e.received_at) / hour_ms;
@@ -308,9 +324,10 @@ applied apply_rejected(merchant_state& state, const event& e, const place& where
   return {effect::recorded, false, mix(4, e.count)};
 }
 
-applied apply_settings(merchant_state& state, const event& e) {
+applied apply_settings(merchant_state& state, const event& e, const ruleset& rules) {
   const auto* z = zone::find(e.title);
-  if (z != nullptr && state.newest_ms == std::numeric_limits<std::int64_t>::min())
+  if (z != nullptr && !rules.reporting_fixed &&
+      state.newest_ms == std::numeric_limits<std::int64_t>::min())
     state.set_reporting(*z, e.title, e.order.currency);
   return {effect::recorded, false, 5};
 }
@@ -336,7 +353,7 @@ applied apply_by_kind(merchant_state& state, const event& e, const place& where,
     case event_kind::rejected:
       return apply_rejected(state, e, where);
     case event_kind::settings:
-      return apply_settings(state, e);
+      return apply_settings(state, e, rules);
     case event_kind::identify:
       return apply_identify(state, e, where);
   }

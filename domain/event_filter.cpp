@@ -1,0 +1,157 @@
+#include "domain/event_filter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tally {
+namespace {
+
+constexpr std::array<std::string_view, 9> op_names{
+    "is", "is_not", "contains", "contains_not", "matches", "matches_not", "and", "or", "not"};
+
+/// From the host on: "shop.example/checkout?a=b".
+std::string_view after_scheme(std::string_view url) {
+  const auto scheme = url.find("://");
+  return scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+}
+
+std::string_view hostname_of(const event& e) {
+  if (e.url.find("://") == std::string_view::npos) return {};
+  auto host = after_scheme(e.url);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (const auto at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+/// The path without query and fragment; "/" where the URL has a host only.
+std::string_view page_of(const event& e) {
+  if (e.url.empty()) return {};
+  auto rest = after_scheme(e.url);
+  if (rest.size() != e.url.size()) {
+    const auto path = rest.find_first_of("/?#");
+    rest = path == std::string_view::npos ? std::string_view{} : rest.substr(path);
+  }
+  rest = rest.substr(0, rest.find_first_of("?#"));
+  return rest.empty() ? std::string_view{"/"} : rest;
+}
+
+struct field {
+  std::string_view name;
+  std::string_view event::*text = nullptr;
+  std::string_view event_order::*order_text = nullptr;
+  std::string_view (*derived)(const event&) = nullptr;
+};
+
+constexpr std::array<field, 23> fields{{
+    {"event:name", &event::name},
+    {"event:page", nullptr, nullptr, page_of},
+    {"event:hostname", nullptr, nullptr, hostname_of},
+    {"event:url", &event::url},
+    {"event:title", &event::title},
+    {"event:id", &event::id},
+    {"event:visitor", &event::visitor},
+    {"event:user", &event::user},
+    {"event:session", &event::session},
+    {"event:order_id", nullptr, &event_order::id},
+    {"event:currency", nullptr, &event_order::currency},
+    {"event:coupon", nullptr, &event_order::coupon},
+    {"event:payment_method", nullptr, &event_order::payment_method},
+    {"event:sales_channel", nullptr, &event_order::sales_channel},
+    {"visit:referrer", &event::referrer},
+    {"visit:country", &event::country},
+    {"visit:language", &event::language},
+    {"visit:screen", &event::screen},
+    {"visit:device", &event::device},
+    {"visit:browser", &event::browser},
+    {"visit:os", &event::os},
+    {"visit:agent", &event::agent},
+    {"visit:network", &event::network},
+}};
+
+bool any_text(const event_filter& filter, std::string_view text) {
+  if (!filter.patterns.empty())
+    return std::ranges::any_of(filter.patterns,
+                               [&](const text_pattern& p) { return p.found_in(text); });
+  const bool whole = filter.op == filter_op::is || filter.op == filter_op::is_not;
+  return std::ranges::any_of(filter.values, [&](const std::string& v) {
+    return whole ? text == v : text.find(v) != std::string_view::npos;
+  });
+}
+
+result<text_pattern> pattern_of(const event_filter& filter, std::string_view value) {
+  switch (filter.op) {
+    case filter_op::is:
+    case filter_op::is_not:
+      return text_pattern::whole_words(value);
+    case filter_op::contains:
+    case filter_op::contains_not:
+      return text_pattern::words_within(value);
+    default:
+      return text_pattern::make(filter.case_sensitive ? std::string{value}
+                                                      : "(?i:" + std::string{value} + ")");
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(filter_op op) {
+  return op_names[static_cast<std::size_t>(op)];
+}
+
+std::optional<filter_op> find_filter_op(std::string_view name) {
+  const auto* const found = std::ranges::find(op_names, name);
+  if (found == op_names.end()) return std::nullopt;
+  return static_cast<filter_op>(found - op_names.begin());
+}
+
+bool is_comparison(filter_op op) {
+  return op < filter_op::all_of;
+}
+
+std::vector<std::string_view> event_field_names() {
+  std::vector<std::string_view> names;
+  for (const auto& f : fields) names.push_back(f.name);
+  return names;
+}
+
+std::string_view event_field(const event& e, std::string_view name) {
+  const auto* const found = std::ranges::find(fields, name, &field::name);
+  if (found == fields.end()) return {};
+  if (found->derived != nullptr) return found->derived(e);
+  if (found->text != nullptr) return e.*found->text;
+  return e.order.*found->order_text;
+}
+
+status compile(event_filter& filter) {
+  filter.patterns.clear();
+  const bool expression = filter.op == filter_op::matches || filter.op == filter_op::matches_not;
+  if (!is_comparison(filter.op) || (filter.case_sensitive && !expression)) return done{};
+  for (const auto& value : filter.values) {
+    auto made = pattern_of(filter, value);
+    if (!made) return made.error();
+    filter.patterns.push_back(std::move(*made));
+  }
+  return done{};
+}
+
+bool holds(const event_filter& filter, const event& e) {
+  const auto part_holds = [&](const event_filter& part) { return holds(part, e); };
+  switch (filter.op) {
+    case filter_op::all_of:
+      return std::ranges::all_of(filter.parts, part_holds);
+    case filter_op::any_of:
+      return std::ranges::any_of(filter.parts, part_holds);
+    case filter_op::none_of:
+      return std::ranges::none_of(filter.parts, part_holds);
+    case filter_op::is:
+    case filter_op::contains:
+    case filter_op::matches:
+      return any_text(filter, event_field(e, filter.field));
+    default:
+      return !any_text(filter, event_field(e, filter.field));
+  }
+}
+
+}  // namespace tally

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/event.hpp"
+#include "domain/result.hpp"
+#include "domain/text_pattern.hpp"
+
+namespace tally {
+
+enum class filter_op : std::uint8_t {
+  is,
+  is_not,
+  contains,
+  contains_not,
+  matches,
+  matches_not,
+  all_of,   // "and"
+  any_of,   // "or"
+  none_of,  // "not": its one part does not hold
+};
+
+/// A condition on one event, as in the filters of /api/v2/query. Immutable once compiled.
+struct event_filter {
+  filter_op op = filter_op::all_of;
+  std::string field;                // of a comparison: "event:name", "visit:agent"
+  std::vector<std::string> values;  // of a comparison: one of them
+  bool case_sensitive = true;
+  std::vector<event_filter> parts;     // of all_of, any_of, none_of
+  std::vector<text_pattern> patterns;  // made of `values` by compile() where texts do not do
+};
+
+constexpr std::size_t filter_values_max = 1'000;
+constexpr std::size_t filter_value_bytes_max = 1'000;
+constexpr std::size_t filter_parts_max = 100;
+constexpr std::size_t filter_depth_max = 8;
+
+/// Name and operator, as they are written.
+[[nodiscard]] std::string_view to_string(filter_op op);
+[[nodiscard]] std::optional<filter_op> find_filter_op(std::string_view name);
+[[nodiscard]] bool is_comparison(filter_op op);
+
+/// Every field that a filter may name.
+[[nodiscard]] std::vector<std::string_view> event_field_names();
+/// The event's value of a field; empty where it has none, or where there is no such field.
+[[nodiscard]] std::string_view event_field(const event& e, std::string_view field);
+
+/// Makes the patterns of one comparison, not of its parts. bad_request says which is wrong.
+status compile(event_filter& filter);
+
+/// Whether an event fulfils it. An absent field is an empty text. all_of nothing always holds.
+[[nodiscard]] bool holds(const event_filter& filter, const event& e);
+
+}  // namespace tally
