@@ -37,6 +37,9 @@ struct engine_options {
   std::uint64_t block_cache_bytes = 256ull << 20;
   std::uint32_t write_events_per_s = 0;    // per merchant, 0: no limit
   std::uint32_t chunks_in_flight_max = 4;  // per lane
+  std::chrono::microseconds commit_delay{
+      200};                           // how long a sync waits for more requests to share it
+  std::uint32_t commit_siblings = 5;  // where the one before served so many
   std::uint32_t query_workers = 2;
   std::uint32_t io_workers = 2;
   std::uint32_t scheduler_threads = 0;            // 0: as many as cores

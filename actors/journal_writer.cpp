@@ -2,15 +2,43 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace tally::actors {
+namespace {
+
+constexpr std::uint64_t large_round_bytes = 64u << 10;  // worth a sync of its own
+
+}  // namespace
 
 void journal_writer_state::append(lane_round_ptr round, caf::strong_actor_ptr lane) {
   queue.push_back({std::move(round), caf::actor_cast<lane_actor>(std::move(lane))});
   if (flushing) return;
   flushing = true;
-  self->send(self, flush_atom::value);  // after what is in the mailbox already
+  // After what is in the mailbox already. A lonely request commits at once; among many, a moment's
+  // wait makes one sync serve more of them.
+  if (many_wait && env->options.commit_delay.count() > 0) {
+    self->delayed_send(self, env->options.commit_delay, flush_atom::value);
+  } else {
+    self->send(self, flush_atom::value);
+  }
+}
+
+/// Whether so many requests share these rounds that the next ones are worth waiting for.
+bool journal_writer_state::many_requests(const std::vector<waiting>& rounds) const {
+  std::uint64_t bytes = 0;
+  std::vector<const submission*> from;
+  for (const auto& w : rounds) {
+    bytes += w.round->bytes;
+    if (bytes > large_round_bytes) return false;
+    for (const auto& share : w.round->shares) from.push_back(share.from.get());
+  }
+  std::sort(from.begin(), from.end());
+  from.erase(std::unique(from.begin(), from.end()), from.end());
+  std::uint64_t requests = 0;
+  for (const auto* events : from) requests += events->requests;
+  return requests >= env->options.commit_siblings;
 }
 
 bool journal_writer_state::follows(const lane_round& round) const {
@@ -42,6 +70,7 @@ void journal_writer_state::flush() {
     good.push_back(std::move(w));
   }
   if (good.empty()) return;
+  many_wait = many_requests(good);
   env->crash.pass(crash_point::journal_before_write);
   if (!records.empty()) env->crash.pass(crash_point::registry_before_write);
   const auto began = std::chrono::steady_clock::now();

@@ -24,8 +24,10 @@ struct journal_writer_state {
   std::vector<waiting> queue;
   std::vector<persistence::shard_end> ends;  // what is on disk
   bool flushing = false;
+  bool many_wait = false;  // the last round answered many small requests
 
  private:
+  [[nodiscard]] bool many_requests(const std::vector<waiting>& rounds) const;
   void answer(const waiting& w, errc code);
   [[nodiscard]] bool follows(const lane_round& round) const;
 };

@@ -16,6 +16,7 @@ constexpr std::chrono::milliseconds tick_every{1'000};
 constexpr std::chrono::milliseconds snapshot_pause{5};
 constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
 constexpr std::size_t passivate_per_tick = 5'000;
+constexpr std::uint64_t small_round_bytes = 32u << 10;
 
 }  // namespace
 
@@ -35,20 +36,16 @@ void lane_state::start(lane_init init) {
   self->delayed_send(self, tick_every, tick_atom::value);
 }
 
-merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash) {
-  const auto now = std::chrono::steady_clock::now();
-  if (const auto found = by_name_.find(merchant); found != by_name_.end()) {
-    slots_.splice(slots_.end(), slots_, found->second);
-    found->second->used = now;
-    return *found->second;
+merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash,
+                                   std::chrono::steady_clock::time_point now) {
+  auto* slot = slots_.find(merchant, hash);
+  if (slot == nullptr) {
+    slot = &slots_.insert(merchant, hash);
+    slot->refilled = now;
+    slot->tokens = env->options.write_events_per_s;
   }
-  auto& slot = slots_.emplace_back();
-  slot.merchant = merchant;
-  slot.hash = hash;
-  slot.used = slot.refilled = now;
-  slot.tokens = env->options.write_events_per_s;
-  by_name_.emplace(slot.merchant, std::prev(slots_.end()));
-  return slot;
+  slots_.touch(*slot, now);
+  return *slot;
 }
 
 void lane_state::wake(merchant_slot& slot) {
@@ -108,12 +105,13 @@ void lane_state::submit(const lane_part_ptr& part) {
   std::uint64_t refused_bytes = 0;
   merchant_slot* slot = nullptr;
   const submission::entry* previous = nullptr;
+  const auto now = std::chrono::steady_clock::now();
   for (const auto position : part->positions) {
     auto& e = events.events[position];
     const auto bytes = events.bytes_of(e);
     const auto merchant = persistence::peek_merchant(bytes);
     if (slot == nullptr || slot->merchant != merchant) {
-      slot = &slot_of(merchant, e.merchant);
+      slot = &slot_of(merchant, e.merchant, now);
       previous = nullptr;
     }
     const bool admitted = admit(*slot, e, previous);
@@ -130,6 +128,7 @@ void lane_state::submit(const lane_part_ptr& part) {
     item.hash = e.merchant;
     item.from = &events;
     item.position = position;
+    item.slot = slot;
     gather(bytes, item);
   }
   env->metrics.queue_bytes -= static_cast<std::int64_t>(refused_bytes);
@@ -143,6 +142,7 @@ void lane_state::submit(const lane_part_ptr& part) {
 void lane_state::gather(std::string_view bytes, const round_item& item) {
   if (!gathering_.round) gathering_.round = std::make_shared<lane_round>();
   const auto shard = shard_of(item.hash);
+  ++item.slot->gathered;
   auto& payload = gathering_.payloads[shard];
   byte_writer out{payload};
   out.text(bytes);
@@ -154,9 +154,17 @@ void lane_state::gather(std::string_view bytes, const round_item& item) {
   gathering_.round->bytes += bytes.size();
 }
 
+// While a round is on its way, little is better gathered: it would wait at the journal anyway, and
+// few large rounds cost less than many small ones.
+bool lane_state::may_flush() const {
+  if (!gathering_.round || resetting_) return false;
+  if (in_flight_ == 0) return true;
+  return gathering_.round->bytes >= small_round_bytes &&
+         in_flight_ < env->options.chunks_in_flight_max;
+}
+
 void lane_state::schedule_flush() {
-  if (!gathering_.round || flush_scheduled_ || resetting_) return;
-  if (in_flight_ >= env->options.chunks_in_flight_max) return;
+  if (flush_scheduled_ || !may_flush()) return;
   flush_scheduled_ = true;
   self->send(self, flush_atom::value);
 }
@@ -170,7 +178,7 @@ void lane_state::flush() {
     return;
   }
   flush_scheduled_ = false;
-  if (!gathering_.round || resetting_ || in_flight_ >= env->options.chunks_in_flight_max) return;
+  if (!may_flush()) return;
   auto round = close_round();
   ++in_flight_;
   self->send(journal, append_atom::value, std::move(round),
@@ -240,9 +248,9 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
 void lane_state::refuse(const lane_round_ptr& round, errc code) {
   for (const auto& then : round->waiting) then(failure{code, "the journal refused the change"});
   for (const auto& item : round->items) {
+    --item.slot->gathered;
     if (item.from == nullptr) continue;
-    auto& slot = slot_of(item.merchant, item.hash);
-    slot.meter->queued -= item.bytes.size();
+    item.slot->meter->queued -= item.bytes.size();
     env->metrics.queue_bytes -= static_cast<std::int64_t>(item.bytes.size());
     env->metrics.events_unavailable += 1;
     item.from->events[item.position].set(outcome::unavailable);
@@ -273,7 +281,8 @@ void lane_state::dispatch(const lane_round_ptr& round) {
 }
 
 void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end) {
-  auto& slot = slot_of(round->items[begin].merchant, round->items[begin].hash);
+  auto& slot = *round->items[begin].slot;
+  slot.gathered -= end - begin;
   wake(slot);
   if (slot.dirty_since == 0) set_dirty(slot, round->number);
   slot.last_sent_round = round->number;
@@ -282,7 +291,8 @@ void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std
 }
 
 void lane_state::look(const inspection_ptr& what) {
-  auto& slot = slot_of(what->merchant, merchant_hash(what->merchant));
+  auto& slot =
+      slot_of(what->merchant, merchant_hash(what->merchant), std::chrono::steady_clock::now());
   wake(slot);
   ++slot.sent;
   self->send(slot.aggregator, run_atom::value, what);
@@ -300,6 +310,7 @@ void lane_state::change(const registry_change_ptr& what) {
   if (!what->event.empty()) {
     round_item item;
     item.hash = merchant_hash(what->merchant);
+    item.slot = &slot_of(what->merchant, item.hash, std::chrono::steady_clock::now());
     gather(what->event, item);
   }
   schedule_flush();
@@ -312,9 +323,9 @@ void lane_state::set_dirty(merchant_slot& slot, persistence::round_number since)
 }
 
 void lane_state::saved(const std::string& merchant, persistence::round_number round) {
-  const auto found = by_name_.find(merchant);
-  if (found == by_name_.end()) return;
-  auto& slot = *found->second;
+  auto* const found = slots_.find(merchant, merchant_hash(merchant));
+  if (found == nullptr) return;
+  auto& slot = *found;
   set_dirty(slot, slot.last_sent_round > round ? round + 1 : 0);
   check_drained();
 }
@@ -325,17 +336,16 @@ void lane_state::put_to_sleep(merchant_slot& slot) const {
 }
 
 void lane_state::asleep(const std::string& merchant, std::uint64_t received) {
-  const auto found = by_name_.find(merchant);
-  if (found == by_name_.end()) return;
-  auto& slot = *found->second;
+  auto* const found = slots_.find(merchant, merchant_hash(merchant));
+  if (found == nullptr) return;
+  auto& slot = *found;
   slot.sleeping = false;
-  if (slot.sent != received) return;  // more came meanwhile: it stays awake
+  // More came meanwhile, or is about to: it stays awake.
+  if (slot.sent != received || slot.gathered != 0) return;
   self->send(slot.aggregator, stop_atom::value);
   env->metrics.passivations += 1;
   set_dirty(slot, 0);
-  const auto at = found->second;
-  by_name_.erase(found);
-  slots_.erase(at);
+  slots_.erase(slot);
   check_drained();
 }
 
@@ -360,7 +370,7 @@ void lane_state::catch_up() {
   }
   for (std::size_t i = 0; i < catch_up_per_tick && !tail_.empty(); ++i) {
     const auto merchant = tail_.begin()->first;
-    wake(slot_of(merchant, merchant_hash(merchant)));
+    wake(slot_of(merchant, merchant_hash(merchant), std::chrono::steady_clock::now()));
   }
 }
 
@@ -374,31 +384,29 @@ void lane_state::tick() {
   if (!parked_.empty()) release_questions();
   if (!tail_.empty() && !env->draining) catch_up();
   const auto now = std::chrono::steady_clock::now();
-  std::uint64_t bytes = 0;
-  for (const auto& slot : slots_) bytes += slot.meter->bytes.load(std::memory_order_relaxed);
-  const auto budget = env->options.state_memory_max / lane_count;
+  // What this lane should give of what all of them have too much.
+  const auto live = env->metrics.live_bytes.load(std::memory_order_relaxed);
+  auto over = (live - static_cast<std::int64_t>(env->options.state_memory_max)) / lane_count;
   std::size_t asked = 0;
-  for (auto i = slots_.begin(); i != slots_.end() && asked < passivate_per_tick;) {
+  auto& slots = slots_.by_use();
+  for (auto i = slots.begin(); i != slots.end() && asked < passivate_per_tick;) {
     auto& slot = *i++;
     const bool idle = now - slot.used >= env->options.passivate_after;
-    if (!idle && bytes <= budget) break;
+    if (!idle && over <= 0) break;
+    if (slot.sleeping || slot.gathered != 0) continue;
     if (!slot.aggregator) {
-      if (slot.meter->queued != 0) continue;
-      by_name_.erase(slot.merchant);
-      slots_.erase(std::prev(i));
+      slots_.erase(slot);
       continue;
     }
-    if (slot.sleeping) continue;
-    bytes -= std::min(bytes, slot.meter->bytes.load(std::memory_order_relaxed));
+    over -= static_cast<std::int64_t>(slot.meter->bytes.load(std::memory_order_relaxed));
     put_to_sleep(slot);
     ++asked;
   }
 }
 
 void lane_state::passivate(const std::string& merchant) {
-  const auto found = by_name_.find(merchant);
-  if (found != by_name_.end() && found->second->aggregator && !found->second->sleeping)
-    put_to_sleep(*found->second);
+  auto* const slot = slots_.find(merchant, merchant_hash(merchant));
+  if (slot != nullptr && slot->aggregator && !slot->sleeping) put_to_sleep(*slot);
 }
 
 void lane_state::save_older(persistence::round_number round) {
@@ -416,7 +424,7 @@ std::uint64_t lane_state::oldest_dirty() const {
 
 caf::result<std::uint64_t, std::uint64_t> lane_state::live() const {
   std::uint64_t count = 0, bytes = 0;
-  for (const auto& slot : slots_) {
+  for (const auto& slot : slots_.by_use()) {
     count += slot.aggregator ? 1 : 0;
     bytes += slot.meter->bytes.load();
   }

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "actors/node_env.hpp"
+#include "actors/slot_table.hpp"
 
 namespace tally::actors {
 
@@ -22,22 +22,6 @@ struct lane_init {
   tail_index tail;
   persistence::round_number tail_first = 0;  // the oldest round in `tail`
   persistence::round_number tail_last = 0;
-};
-
-/// A merchant that is awake, or was written to a moment ago.
-struct merchant_slot {
-  std::string merchant;
-  std::uint64_t hash = 0;
-  aggregator_actor aggregator;
-  std::shared_ptr<slot_meter> meter = std::make_shared<slot_meter>();
-  std::uint64_t sent = 0;                     // messages to the aggregator
-  persistence::round_number dirty_since = 0;  // 0: everything sent is in a snapshot
-  persistence::round_number last_sent_round = 0;
-  bool sleeping = false;
-  std::chrono::steady_clock::time_point used{};
-  // token bucket for write_events_per_s
-  double tokens = 0;
-  std::chrono::steady_clock::time_point refilled{};
 };
 
 /// Which of its lane's shards a shard is.
@@ -85,12 +69,12 @@ struct lane_state {
     std::map<std::uint16_t, std::vector<round_item>> items;
     lane_round_ptr round;
   };
-  using lru = std::list<merchant_slot>;
-
-  merchant_slot& slot_of(std::string_view merchant, std::uint64_t hash);
+  merchant_slot& slot_of(std::string_view merchant, std::uint64_t hash,
+                         std::chrono::steady_clock::time_point now);
   void wake(merchant_slot& slot);
   bool admit(merchant_slot& slot, submission::entry& e, const submission::entry* previous);
   void gather(std::string_view bytes, const round_item& item);
+  [[nodiscard]] bool may_flush() const;
   void schedule_flush();
   lane_round_ptr close_round();
   void refuse(const lane_round_ptr& round, errc code);
@@ -108,8 +92,7 @@ struct lane_state {
   gathering gathering_;
   std::uint32_t in_flight_ = 0;
   bool flush_scheduled_ = false, resetting_ = false, drained_told_ = false;
-  lru slots_;  // least recently used first
-  std::unordered_map<std::string_view, lru::iterator> by_name_;
+  slot_table slots_;
   std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
   tail_index tail_;
   persistence::round_number tail_first_ = 0, tail_last_ = 0;

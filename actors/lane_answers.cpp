@@ -50,7 +50,7 @@ void lane_state::ask(const query_job_ptr& job) {
     return;
   }
   const auto hash = merchant_hash(job->asked.merchant);
-  auto& slot = slot_of(job->asked.merchant, hash);
+  auto& slot = slot_of(job->asked.merchant, hash, std::chrono::steady_clock::now());
   // Everything handed out before is in the answer; with nothing on its way that is all until now.
   const auto& log = logs_[index_in_lane(shard_of(hash))];
   const bool nothing_on_its_way = log.given.next_offset == log.durable.next_offset &&

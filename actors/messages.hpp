@@ -63,6 +63,7 @@ struct round_item {
   event_time stamped_at{};
   submission* from = nullptr;  // null for what the node wrote itself
   std::uint32_t position = 0;
+  struct merchant_slot* slot = nullptr;  // the lane's own
 };
 
 /// What a submission has in a round.

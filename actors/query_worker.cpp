@@ -8,11 +8,13 @@ namespace {
 /// Adds those of one range, of one kind of rows.
 template <class Table, class Row>
 void add_rows(Table& into, const row_table<Row>& deltas, const std::vector<std::string>* tags,
-              const row_range& range) {
+              const row_range& range, bucket_finder finder) {
   for (const auto& e : deltas.entries()) {
-    if (e.width != range.width || e.begin < range.from || e.begin >= range.to) continue;
+    if (e.width > range.width) continue;
     if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
-    into.emplace(typename Table::key_type{{range.width, range.tag}, e.begin}, e.row);
+    const auto begin = wider_begin(finder, e.begin, range.width);
+    if (begin < range.from || begin >= range.to) continue;
+    merge(into[typename Table::key_type{{range.width, range.tag}, begin}], e.row);
   }
 }
 
@@ -78,19 +80,20 @@ status add_saved(row_set& rows, const node_env& env, const query_job& job, const
 row_set rows_among(const delta_rows& deltas, const merchant_state& state,
                    const std::vector<row_range>& ranges) {
   row_set rows;
+  const bucket_finder finder{*state.reporting_zone};
   for (const auto& range : ranges) {
     switch (range.kind) {
       case row_kind::traffic:
-        add_rows(rows.traffic, deltas.traffic, nullptr, range);
+        add_rows(rows.traffic, deltas.traffic, nullptr, range, finder);
         break;
       case row_kind::commerce:
-        add_rows(rows.commerce, deltas.commerce, &state.currencies.all(), range);
+        add_rows(rows.commerce, deltas.commerce, &state.currencies.all(), range, finder);
         break;
       case row_kind::name:
-        add_rows(rows.names, deltas.names, &state.names.all(), range);
+        add_rows(rows.names, deltas.names, &state.names.all(), range, finder);
         break;
       case row_kind::operations:
-        add_rows(rows.operations, deltas.operations, nullptr, range);
+        add_rows(rows.operations, deltas.operations, nullptr, range, finder);
         break;
     }
   }

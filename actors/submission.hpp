@@ -50,6 +50,7 @@ struct submission {
   std::string bytes;
   std::vector<entry> events;
   std::function<void()> on_done;
+  std::uint32_t requests = 1;  // that wait for it
 
   // --- the engine's own, not for the maker
   std::atomic<std::uint32_t> remaining{0};    // events without an outcome

@@ -233,6 +233,7 @@ void ingest_service::flush(std::size_t loop) {
 
 void ingest_service::send(std::unique_ptr<gathering> full) {
   auto events = full->events;
+  events->requests = static_cast<std::uint32_t>(full->members.size());
   // The answers are made on the loop that took the requests. The gathering owns the submission, so
   // the submission must not own the gathering.
   auto loop = full->loop;

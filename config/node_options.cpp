@@ -31,6 +31,8 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.block_cache_bytes = from.number("engine.block_cache_bytes");
   to.write_events_per_s = small(from, "limits.write_events_per_s");
   to.chunks_in_flight_max = small(from, "engine.chunks_in_flight_max");
+  to.commit_delay = std::chrono::microseconds{from.number("engine.commit_delay_us")};
+  to.commit_siblings = small(from, "engine.commit_siblings");
   to.query_workers = small(from, "engine.query_workers");
   to.io_workers = small(from, "engine.io_workers");
   to.scheduler_threads = small(from, "engine.scheduler_threads");

@@ -93,6 +93,11 @@ constexpr std::array table{
             "Memory for blocks read from disk."},
     setting{"engine", "chunks_in_flight_max", kind::count, "4", 1, 64, "", "",
             "Commit rounds of one lane on their way to the disk."},
+    setting{"engine", "commit_delay_us", kind::count, "200", 0, 100'000, "", "",
+            "How long a commit waits for more requests to share it, where the one before served "
+            "commit_siblings of them. In microseconds; 0: never."},
+    setting{"engine", "commit_siblings", kind::count, "5", 1, 1'000'000, "", "",
+            "Requests in one commit from which on the next one waits commit_delay_us."},
     setting{"engine", "query_workers", kind::count, "2", 1, 256, "", "",
             "Threads that read rows for answers."},
     setting{"engine", "io_workers", kind::count, "2", 1, 256, "", "",

@@ -34,6 +34,35 @@ std::size_t delta_rows::heap_bytes() const {
   return bytes;
 }
 
+bucket_time wider_begin(bucket_finder& finder, bucket_time begin, granularity width) {
+  const auto begins = finder.find(begin);
+  return width == granularity::minute ? begin
+         : width == granularity::hour ? begins.hour
+                                      : begins.day;
+}
+
+namespace {
+
+template <class Row>
+void roll_up(const row_table<Row>& finest, bucket_finder& finder, row_table<Row>& into) {
+  for (const auto& e : finest.entries())
+    for (const auto width : {granularity::minute, granularity::hour, granularity::day})
+      if (width >= e.width)
+        merge(into.at(wider_begin(finder, e.begin, width), width, e.tag), e.row);
+}
+
+}  // namespace
+
+delta_rows rolled_up(const delta_rows& finest, const zone& reporting_zone) {
+  bucket_finder finder{reporting_zone};
+  delta_rows all;
+  roll_up(finest.traffic, finder, all.traffic);
+  roll_up(finest.commerce, finder, all.commerce);
+  roll_up(finest.names, finder, all.names);
+  roll_up(finest.operations, finder, all.operations);
+  return all;
+}
+
 void merchant_state::set_reporting(const zone& z, std::string_view given_name,
                                    std::string_view currency_code) {
   reporting_zone = &z;

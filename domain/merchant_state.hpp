@@ -37,7 +37,8 @@ class text_numbers {
   std::uint16_t last_ = 0;  // the latest answer: equal names come in runs
 };
 
-/// Totals that changed since the last snapshot: what the next one adds to the database.
+/// Totals that changed since the last snapshot. Each change stands once, in the finest row that is
+/// kept (minute or hour): rolled_up() makes the rows of the database of it.
 struct delta_rows {
   row_table<traffic_row> traffic;
   row_table<commerce_row> commerce;  // tag: currency
@@ -49,6 +50,11 @@ struct delta_rows {
   }
   [[nodiscard]] std::size_t heap_bytes() const;
 };
+
+/// The begin of the row of `width` that a row of a finer or the same width belongs to.
+[[nodiscard]] bucket_time wider_begin(bucket_finder& finder, bucket_time begin, granularity width);
+/// All rows that `finest` changes: itself, and the hours and days that it is part of.
+[[nodiscard]] delta_rows rolled_up(const delta_rows& finest, const zone& reporting_zone);
 
 /// Counts over everything a merchant ever sent: GET /v1/merchant.
 struct ledger {

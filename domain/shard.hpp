@@ -10,7 +10,7 @@ namespace tally {
 /// Fixed when a cluster is created.
 constexpr std::uint32_t shard_count = 256;
 /// Lanes group shards: the unit that the actor system schedules.
-constexpr std::uint32_t lane_count = 16;
+constexpr std::uint32_t lane_count = 4;
 
 [[nodiscard]] inline std::uint64_t merchant_hash(std::string_view merchant) {
   return XXH3_64bits(merchant.data(), merchant.size());

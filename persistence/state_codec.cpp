@@ -351,10 +351,11 @@ snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
                                const snapshot_result& before, const ruleset& rules,
                                state_store::batch& b, delta_rows* written) {
   snapshot_result now = before;
-  write_rows(state.deltas.traffic, row_kind::traffic, nullptr, owner, b);
-  write_rows(state.deltas.commerce, row_kind::commerce, &state.currencies, owner, b);
-  write_rows(state.deltas.names, row_kind::name, &state.names, owner, b);
-  write_rows(state.deltas.operations, row_kind::operations, nullptr, owner, b);
+  const auto rows = rolled_up(state.deltas, *state.reporting_zone);
+  write_rows(rows.traffic, row_kind::traffic, nullptr, owner, b);
+  write_rows(rows.commerce, row_kind::commerce, &state.currencies, owner, b);
+  write_rows(rows.names, row_kind::name, &state.names, owner, b);
+  write_rows(rows.operations, row_kind::operations, nullptr, owner, b);
   for (const auto& run : state.ids.take_fresh()) b.put_ids(owner, address_of(run), encode_run(run));
   for (const auto& r : state.rejects) b.put_reject(owner, r.offset, r.bytes);
   if (state.newest_ms != std::numeric_limits<std::int64_t>::min() &&

@@ -13,21 +13,15 @@ namespace {
 
 constexpr std::size_t currencies_max = 200;
 constexpr std::int64_t hour_ms = 3'600'000;
-constexpr std::array widths{granularity::minute, granularity::hour, granularity::day};
-
-/// Bucket begins of one instant in the order of `widths`.
-std::array<bucket_time, 3> begins_of(merchant_state& state, std::int64_t at_ms) {
-  const auto b = state.finder.find(time_from_ms(at_ms));
-  return {b.minute, b.hour, b.day};
-}
-
-/// Calls f(begin, width) for each row that an instant counts in.
+/// The finest row that is kept of an instant, by f(begin, width). Wider rows are made of it when
+/// they are asked for or written: rolled_up().
 template <class F>
-void for_each_row(merchant_state& state, std::int64_t at_ms, F&& f) {
-  const auto begins = begins_of(state, at_ms);
-  for (std::size_t i = 0; i < widths.size(); ++i) {
-    if (widths[i] == granularity::minute && begins[i] < state.minute_horizon()) continue;
-    f(begins[i], widths[i]);
+void with_row(merchant_state& state, std::int64_t at_ms, F&& f) {
+  const auto begins = state.finder.find(time_from_ms(at_ms));
+  if (begins.minute >= state.minute_horizon()) {
+    f(begins.minute, granularity::minute);
+  } else {
+    f(begins.hour, granularity::hour);
   }
 }
 
@@ -50,7 +44,7 @@ void count_visit(traffic_row& row, const visit& v, std::int64_t sign) {
 }
 
 void count_visit(merchant_state& state, const visit& v, std::int64_t sign) {
-  for_each_row(state, v.begin_ms, [&](bucket_time begin, granularity width) {
+  with_row(state, v.begin_ms, [&](bucket_time begin, granularity width) {
     count_visit(state.deltas.traffic.at(begin, width, 0), v, sign);
   });
 }
@@ -164,7 +158,7 @@ void count_commerce(merchant_state& state, const event& e, counts_as kind,
     change.refund_events = 1;
     change.refunds = e.order.items.empty() ? or_zero(e.order.amount) : items;
   }
-  for_each_row(state, to_ms(e.at), [&](bucket_time begin, granularity width) {
+  with_row(state, to_ms(e.at), [&](bucket_time begin, granularity width) {
     merge(state.deltas.commerce.at(begin, width, tag), change);
   });
 }
@@ -172,7 +166,7 @@ void count_commerce(merchant_state& state, const event& e, counts_as kind,
 void count_event(merchant_state& state, const event& e, counts_as kind,
                  std::optional<std::uint64_t> visitor) {
   const auto name = state.names.number(e.name, names_max);
-  for_each_row(state, to_ms(e.at), [&](bucket_time begin, granularity width) {
+  with_row(state, to_ms(e.at), [&](bucket_time begin, granularity width) {
     auto& row = state.deltas.traffic.at(begin, width, 0);
     row.events += 1;
     row.pageviews += kind == counts_as::page_view ? 1 : 0;
@@ -188,7 +182,7 @@ void count_event(merchant_state& state, const event& e, counts_as kind,
 template <class F>
 void count_operation(merchant_state& state, event_time received_at, F&& change) {
   change(state.counts);
-  for_each_row(state, to_ms(received_at), [&](bucket_time begin, granularity width) {
+  with_row(state, to_ms(received_at), [&](bucket_time begin, granularity width) {
     change(state.deltas.operations.at(begin, width, 0));
   });
 }

@@ -33,9 +33,10 @@ class apply_test : public ::testing::Test {
     for (const auto& range : missing) state.ids.load(range, {});
     return apply(state, e, {++offset, e.received_at, "bytes"}, rules);
   }
+  delta_rows all_rows() const { return rolled_up(state.deltas, *state.reporting_zone); }
   traffic_row day(std::int64_t ms) {
-    return state.deltas.traffic.at(bucket_begin(zone::utc(), granularity::day, time_from_ms(ms)),
-                                   granularity::day, 0);
+    return all_rows().traffic.at(bucket_begin(zone::utc(), granularity::day, time_from_ms(ms)),
+                                 granularity::day, 0);
   }
 
   merchant_state state;
@@ -206,7 +207,7 @@ TEST_F(apply_test, a_refund_counts_on_its_own_day_and_a_purchase_sums_its_items)
   e.order.amount = money{2'550'000};
   e.at = e.received_at = time_from_ms(noon + 24 * 60 * minute_ms);
   put(e);
-  const auto first = state.deltas.commerce.at(
+  const auto first = all_rows().commerce.at(
       bucket_begin(zone::utc(), granularity::day, time_from_ms(noon)), granularity::day, 0);
   EXPECT_EQ(first.orders, 1);
   EXPECT_EQ(first.gross_sales, 15'800'000);
@@ -214,8 +215,8 @@ TEST_F(apply_test, a_refund_counts_on_its_own_day_and_a_purchase_sums_its_items)
   EXPECT_EQ(first.discounts, 1'000'000);
   EXPECT_EQ(first.refunds, 0);
   EXPECT_EQ(first.customers.estimate(), 1u);
-  const auto second = state.deltas.commerce.at(bucket_begin(zone::utc(), granularity::day, e.at),
-                                               granularity::day, 0);
+  const auto second = all_rows().commerce.at(bucket_begin(zone::utc(), granularity::day, e.at),
+                                             granularity::day, 0);
   EXPECT_EQ(second.orders, 0);
   EXPECT_EQ(second.refunds, 2'550'000);
 }
@@ -290,11 +291,43 @@ TEST_F(apply_test, visits_equal_a_sort_and_a_cut_for_any_order_of_arrival) {
         length += v.end - v.begin;
       }
     traffic_row sum;
-    for (const auto& e : state.deltas.traffic.entries())
+    const auto rows = all_rows();
+    for (const auto& e : rows.traffic.entries())
       if (e.width == granularity::day) merge(sum, e.row);
     ASSERT_EQ(sum.visits, visits) << "seed " << seed;
     ASSERT_EQ(sum.visit_pageviews, views) << "seed " << seed;
     ASSERT_EQ(sum.visit_ms, length) << "seed " << seed;
+  }
+}
+
+// What is written of a change must be what counting it in every width would have given.
+TEST_F(apply_test, rows_of_every_width_have_the_events_of_their_bucket) {
+  for (const auto* name : {"UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns"}) {
+    const auto& z = *zone::find(name);
+    state = {};
+    state.set_reporting(z, name, "USD");
+    std::mt19937_64 random{3};
+    std::map<std::pair<granularity, bucket_time>, std::int64_t> expected;
+    const auto end = noon + 400L * 24 * 60 * minute_ms;
+    at(end, "page_view", "last");
+    std::vector<std::int64_t> times{end};
+    for (int i = 0; i < 3'000; ++i) {
+      const auto back = random() % 2 == 0 ? 3 : 400;
+      times.push_back(end - static_cast<std::int64_t>(random() % (back * 24UL * 60 * minute_ms)));
+      at(times.back(), "page_view", "v" + std::to_string(random() % 50));
+    }
+    for (const auto t : times)
+      for (const auto g : {granularity::minute, granularity::hour, granularity::day}) {
+        const auto begin = bucket_begin(z, g, time_from_ms(t));
+        if (g != granularity::minute || begin >= state.minute_horizon()) ++expected[{g, begin}];
+      }
+    const auto rows = all_rows();
+    std::map<std::pair<granularity, bucket_time>, std::int64_t> counted, by_name;
+    for (const auto& e : rows.traffic.entries())
+      if (e.row.events != 0) counted[{e.width, e.begin}] = e.row.events;
+    for (const auto& e : rows.names.entries()) by_name[{e.width, e.begin}] = e.row.events;
+    EXPECT_EQ(counted, expected) << name;
+    EXPECT_EQ(by_name, expected) << name;
   }
 }
 

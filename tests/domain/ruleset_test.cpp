@@ -121,7 +121,7 @@ class ruleset_apply_test : public ::testing::Test {
     return put(e);
   }
   traffic_row day(std::int64_t ms) {
-    return state.deltas.traffic.at(
+    return rolled_up(state.deltas, *state.reporting_zone).traffic.at(
         bucket_begin(*state.reporting_zone, granularity::day, time_from_ms(ms)), granularity::day,
         0);
   }

