@@ -229,7 +229,9 @@ void engine::ask(question q, std::vector<ack_position> after, std::chrono::milli
   job->started = std::chrono::steady_clock::now();
   job->deadline = job->started + wait_max;
   const auto lane = lane_of(shard_of(merchant_hash(job->asked.merchant)));
-  caf::anon_send(impl_->lanes[lane], ask_atom::value, query_job_ptr{job});
+  // Somebody waits for this one: before the events that a lane has still to order.
+  caf::anon_send<caf::message_priority::high>(impl_->lanes[lane], ask_atom::value,
+                                              query_job_ptr{job});
 }
 
 void engine::report(std::string merchant, callback<merchant_report> then) {

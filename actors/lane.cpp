@@ -31,7 +31,7 @@ void lane_state::start(lane_init init) {
     auto end = env->journal->ends()[i * lane_count + number];
     end.epoch += 1;  // a start is a new leadership
     logs_[i] = {end, end};
-    dispatched_[i] = end.next_offset - 1;
+    handed_out_[i] = {end.next_offset - 1, end.stamped_at_ms};
   }
   self->delayed_send(self, tick_every, tick_atom::value);
 }
@@ -235,7 +235,7 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
     env->crash.pass(crash_point::lane_before_apply);
     for (const auto& share : round->shares)
       if (share.from->commit(share.count)) watch(share.from);
-    dispatch(round);
+    hand_out(round);
   }
   if (resetting_ && in_flight_ == 0) {
     for (auto& log : logs_) log.given = log.durable;
@@ -259,35 +259,6 @@ void lane_state::refuse(const lane_round_ptr& round, errc code) {
     share.from->settle(share.count);
     if (share.from->commit(share.count)) watch(share.from);
   }
-}
-
-void lane_state::dispatch(const lane_round_ptr& round) {
-  auto& items = round->items;
-  // Events of one merchant side by side, in the order of their offsets.
-  std::stable_sort(items.begin(), items.end(), [](const round_item& a, const round_item& b) {
-    return a.hash != b.hash ? a.hash < b.hash : a.merchant < b.merchant;
-  });
-  for (std::uint32_t begin = 0; begin < items.size();) {
-    auto end = begin + 1;
-    while (end < items.size() && items[end].hash == items[begin].hash &&
-           items[end].merchant == items[begin].merchant)
-      ++end;
-    send_part(round, begin, end);
-    begin = end;
-  }
-  for (const auto& c : round->chunks)
-    dispatched_[index_in_lane(c->header.shard)] = c->header.base + c->header.count - 1;
-  if (!parked_.empty()) release_questions();
-}
-
-void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end) {
-  auto& slot = *round->items[begin].slot;
-  slot.gathered -= end - begin;
-  wake(slot);
-  if (slot.dirty_since == 0) set_dirty(slot, round->number);
-  slot.last_sent_round = round->number;
-  ++slot.sent;
-  self->send(slot.aggregator, apply_atom::value, merchant_part{round, begin, end});
 }
 
 void lane_state::look(const inspection_ptr& what) {
@@ -419,6 +390,9 @@ void lane_state::save_older(persistence::round_number round) {
 std::uint64_t lane_state::oldest_dirty() const {
   std::uint64_t oldest = dirty_.empty() ? 0 : dirty_.begin()->first;
   if (!tail_.empty() && (oldest == 0 || tail_first_ < oldest)) oldest = tail_first_;
+  // What is committed and not handed out yet is in no merchant's state.
+  if (!committed_.empty() && (oldest == 0 || committed_.front().round->number < oldest))
+    oldest = committed_.front().round->number;
   return oldest;
 }
 
@@ -441,7 +415,9 @@ caf::result<bool> lane_state::drain() {
 
 // What a crash left unsaved and nobody has touched since stays in the journal's tail.
 void lane_state::check_drained() {
-  if (draining_.empty() || in_flight_ != 0 || gathering_.round || !dirty_.empty()) return;
+  if (draining_.empty() || in_flight_ != 0 || gathering_.round || !committed_.empty() ||
+      !dirty_.empty())
+    return;
   for (auto& promise : std::exchange(draining_, {})) promise.deliver(true);
 }
 
@@ -453,6 +429,7 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
       [self](commit_atom, const lane_round_ptr& round, std::uint8_t code) {
         self->state.committed(round, static_cast<errc>(code));
       },
+      [self](next_atom) { self->state.hand_out_more(); },
       [self](overdue_atom) { self->state.answer_overdue(); },
       [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
       [self](run_atom, const inspection_ptr& what) { self->state.look(what); },

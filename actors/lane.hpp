@@ -44,6 +44,7 @@ struct lane_state {
   void saved(const std::string& merchant, persistence::round_number round);
   void asleep(const std::string& merchant, std::uint64_t received);
   void tail_read(const tail_events_ptr& events);
+  void hand_out_more();
   void answer_overdue();
   void tick();
   void passivate(const std::string& merchant);
@@ -78,7 +79,8 @@ struct lane_state {
   void schedule_flush();
   lane_round_ptr close_round();
   void refuse(const lane_round_ptr& round, errc code);
-  void dispatch(const lane_round_ptr& round);
+  void hand_out(const lane_round_ptr& round);
+  void handed_out(const lane_round& round);
   void send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end);
   void release_questions();
   bool question_ready(const query_job& job) const;
@@ -98,7 +100,17 @@ struct lane_state {
   persistence::round_number tail_first_ = 0, tail_last_ = 0;
   tail_events_ptr tail_events_;  // of the merchants in tail_, once read
   bool reading_tail_ = false;
-  std::array<std::uint64_t, shard_count / lane_count> dispatched_{};  // offsets handed out
+  /// How far the merchants of a shard have been given its events.
+  struct given_out {
+    std::uint64_t offset = 0;
+    std::int64_t stamped_at_ms = 0;
+  };
+  std::array<given_out, shard_count / lane_count> handed_out_{};
+  struct committed_round {
+    lane_round_ptr round;
+    std::uint32_t next = 0;  // position of the first item that is still to be handed out
+  };
+  std::deque<committed_round> committed_;
   std::vector<query_job_ptr> parked_;
   struct durable_one {
     std::chrono::steady_clock::time_point until;

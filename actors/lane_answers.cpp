@@ -36,7 +36,7 @@ void lane_state::answer_overdue() {
 bool lane_state::question_ready(const query_job& job) const {
   return std::all_of(job.after.begin(), job.after.end(), [&](const ack_position& p) {
     return p.shard != shard_of(merchant_hash(job.asked.merchant)) ||
-           dispatched_[index_in_lane(p.shard)] >= p.offset;
+           handed_out_[index_in_lane(p.shard)].offset >= p.offset;
   });
 }
 
@@ -53,9 +53,10 @@ void lane_state::ask(const query_job_ptr& job) {
   auto& slot = slot_of(job->asked.merchant, hash, std::chrono::steady_clock::now());
   // Everything handed out before is in the answer; with nothing on its way that is all until now.
   const auto& log = logs_[index_in_lane(shard_of(hash))];
-  const bool nothing_on_its_way = log.given.next_offset == log.durable.next_offset &&
-                                  !gathering_.payloads.contains(shard_of(hash));
-  job->as_of = nothing_on_its_way ? env->now() : time_from_ms(log.durable.stamped_at_ms);
+  const auto& given = handed_out_[index_in_lane(shard_of(hash))];
+  const bool nothing_on_its_way =
+      log.given.next_offset == given.offset + 1 && !gathering_.payloads.contains(shard_of(hash));
+  job->as_of = nothing_on_its_way ? env->now() : time_from_ms(given.stamped_at_ms);
   wake(slot);
   ++slot.sent;
   self->send(slot.aggregator, ask_atom::value, job);

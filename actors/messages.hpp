@@ -40,6 +40,7 @@ using asleep_atom = caf::atom_constant<caf::atom("asleep")>;
 using stop_atom = caf::atom_constant<caf::atom("stop")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using run_atom = caf::atom_constant<caf::atom("run")>;
+using next_atom = caf::atom_constant<caf::atom("next")>;
 using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using oldest_atom = caf::atom_constant<caf::atom("oldest")>;
 using meta_atom = caf::atom_constant<caf::atom("meta")>;
@@ -206,6 +207,8 @@ using lane_actor = caf::typed_actor<
     caf::reacts_to<flush_atom>,
     // From the journal: the round is on disk, or was refused for this reason (errc, 0: committed).
     caf::reacts_to<commit_atom, lane_round_ptr, std::uint8_t>,
+    // To itself: hand out more of what is committed.
+    caf::reacts_to<next_atom>,
     // To itself: answer what has been durable for `visible_patience` and is not yet counted.
     caf::reacts_to<overdue_atom>,
     // A question for one of its merchants.
