@@ -100,7 +100,11 @@ const std::string& csv_reader::field(std::string_view name) const {
 }
 
 std::optional<row_fault> csv_reader::read_header() {
-  for (std::size_t i = 0; i < row_.fields.size(); ++i) columns_.emplace(row_.fields[i], i);
+  for (std::size_t i = 0; i < row_.fields.size(); ++i) {
+    if (columns_.emplace(row_.fields[i], i).second) continue;
+    unusable_ = true;
+    return row_fault{"bad_header", "two columns " + row_.fields[i]};
+  }
   std::vector<std::string> needed;
   for (const auto& [_, column] : mapping_.columns) needed.push_back(column);
   for (const auto& [_, column] : mapping_.props) needed.push_back(column);

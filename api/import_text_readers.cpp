@@ -70,7 +70,10 @@ class ndjson_reader : public import_reader {
     const auto refuse = [&](std::string code, std::string detail) {
       sink.refuse({number, std::move(code), std::move(detail), std::string{text}});
     };
-    const auto begin = text.find_first_not_of(" \t");
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (number == 1 && text.starts_with(byte_order_mark))
+      text.remove_prefix(byte_order_mark.size());
+    const auto begin = text.find_first_not_of(" \t\r");
     if (begin == std::string_view::npos) return;
     if (too_long) return refuse("too_long", {});
     std::string json{text.substr(begin)};

@@ -65,28 +65,6 @@ std::string key_of(std::string_view merchant, std::string_view hash) {
   return merchant_prefix(merchant) + 'k' + std::string{hash};
 }
 
-result<merchant_record> parse_merchant(std::string_view value) {
-  const auto j = json::parse(value, nullptr, false);
-  if (!j.is_object()) return failure{errc::corrupt_record, "a merchant's record"};
-  return merchant_record{j.value("merchant", ""), j.value("timezone", "UTC"),
-                         j.value("currency", "USD"), j.value("created_ms", std::int64_t{0})};
-}
-
-result<key_record> parse_key(std::string_view value) {
-  const auto j = json::parse(value, nullptr, false);
-  if (!j.is_object()) return failure{errc::corrupt_record, "a key's record"};
-  key_record k;
-  k.hash = j.value("hash", "");
-  k.scope = j.value("scope", "");
-  k.merchant = j.value("merchant", "");
-  k.label = j.value("label", "");
-  k.created_ms = j.value("created_ms", std::int64_t{0});
-  k.events_per_s = j.value("events_per_s", 0u);
-  k.queries_per_s = j.value("queries_per_s", 0u);
-  k.may_create = j.value("may_create", true);
-  return k;
-}
-
 std::string sign(std::string_view secret, std::string_view text) {
   start_sodium();
   std::string mac(crypto_generichash_BYTES, '\0');
@@ -150,6 +128,38 @@ record to_record(const key_record& k) {
 
 record removal_of(const key_record& k) {
   return {key_of(k.merchant, k.hash), {}};
+}
+
+result<merchant_record> parse_merchant(std::string_view value) {
+  const failure corrupt{errc::corrupt_record, "a merchant's record"};
+  const auto j = json::parse(value, nullptr, false);
+  if (!j.is_object()) return corrupt;
+  try {
+    return merchant_record{j.value("merchant", ""), j.value("timezone", "UTC"),
+                           j.value("currency", "USD"), j.value("created_ms", std::int64_t{0})};
+  } catch (const json::type_error&) {
+    return corrupt;
+  }
+}
+
+result<key_record> parse_key(std::string_view value) {
+  const failure corrupt{errc::corrupt_record, "a key's record"};
+  const auto j = json::parse(value, nullptr, false);
+  if (!j.is_object()) return corrupt;
+  try {
+    key_record k;
+    k.hash = j.value("hash", "");
+    k.scope = j.value("scope", "");
+    k.merchant = j.value("merchant", "");
+    k.label = j.value("label", "");
+    k.created_ms = j.value("created_ms", std::int64_t{0});
+    k.events_per_s = j.value("events_per_s", 0u);
+    k.queries_per_s = j.value("queries_per_s", 0u);
+    k.may_create = j.value("may_create", true);
+    return k;
+  } catch (const json::type_error&) {
+    return corrupt;
+  }
 }
 
 result<merchant_record> find_merchant(const journal& log, std::string_view merchant) {

@@ -43,6 +43,11 @@ struct key_claim {
 /// The record that removes a key: an empty value.
 [[nodiscard]] record removal_of(const key_record& k);
 
+/// Reads a record's value; corrupt_record where it is not what to_record() writes. Fields that are
+/// missing keep their defaults, fields that nobody knows are skipped.
+result<merchant_record> parse_merchant(std::string_view value);
+result<key_record> parse_key(std::string_view value);
+
 result<merchant_record> find_merchant(const journal& log, std::string_view merchant);
 /// Merchants after `after` (text) over all shards, by shard, then name; at most `limit`.
 result<std::vector<merchant_record>> list_merchants(const journal& log, std::size_t limit);

@@ -15,6 +15,8 @@ constexpr std::uint8_t head_version = 2;
 constexpr std::uint8_t texts_version = 1;
 constexpr std::uint8_t ids_version = 1;
 constexpr std::uint64_t texts_max = 100'000;
+// Beyond all years that events can have, and far from where sums of times overflow.
+constexpr std::int64_t visit_time_max_ms = std::int64_t{1} << 52;
 // A range deletion costs every later read a little: made seldom.
 constexpr std::chrono::hours drop_step{12};
 
@@ -68,7 +70,10 @@ void decode_visits(byte_reader& in, visit_table& visits) {
     visit v;
     v.visitor = in.u64be();
     v.begin_ms = in.zigzag64();
-    v.end_ms = v.begin_ms + static_cast<std::int64_t>(in.varint());
+    const auto length_ms = in.varint();
+    if (v.begin_ms > visit_time_max_ms || v.begin_ms < -visit_time_max_ms) in.fail();
+    if (length_ms > std::uint64_t{visit_time_max_ms}) in.fail();
+    if (in.ok()) v.end_ms = v.begin_ms + static_cast<std::int64_t>(length_ms);
     v.pageviews = static_cast<std::uint32_t>(in.varint());
     const auto flags = in.u8();
     v.interactive = (flags & 1) != 0;
@@ -116,43 +121,6 @@ std::string encode_head(const merchant_state& s, const snapshot_result& snapshot
   return bytes;
 }
 
-bool decode_head(std::string_view bytes, loaded_state& into) {
-  byte_reader in{bytes};
-  auto& s = into.state;
-  const auto version = in.u8();
-  if (version == 0 || version > head_version) return false;
-  const auto zone_name = in.text();
-  const auto* z = zone::find(zone_name);
-  if (z == nullptr) return false;
-  s.set_reporting(*z, zone_name, in.text());
-  s.applied = in.varint();
-  s.events = in.varint();
-  s.digest = in.u64be();
-  s.newest_ms = in.zigzag64();
-  s.oldest_ms = in.zigzag64();
-  s.received_ms = in.zigzag64();
-  s.ids.newest_ms[0] = in.zigzag64();
-  s.ids.newest_ms[1] = in.zigzag64();
-  s.counts.accepted = in.zigzag64();
-  s.counts.duplicate = in.zigzag64();
-  s.counts.late = in.zigzag64();
-  decode_counts(in, s.counts.rejected);
-  decode_counts(in, s.counts.filtered);
-  decode_texts(in, s.names);
-  decode_texts(in, s.currencies);
-  into.snapshot.minutes_dropped_to = bucket_time{std::chrono::seconds{in.zigzag64()}};
-  s.ids.width = static_cast<slice_width>(std::min<std::uint8_t>(2, in.u8()));
-  if (version > 1) {
-    s.rejects_hour = in.zigzag64();
-    s.rejects_hour_bytes = in.varint();
-  } else {
-    s.visits.touch_all();  // its pages were cut in another way
-  }
-  into.snapshot.visit_pages = static_cast<std::uint32_t>(in.varint());
-  if (into.snapshot.visit_pages == 0) decode_visits(in, s.visits);
-  return in.ok() && in.at_end();
-}
-
 template <class Row>
 void write_rows(const row_table<Row>& rows, row_kind kind, const text_numbers* tags,
                 const state_owner& owner, state_store::batch& b) {
@@ -177,20 +145,6 @@ std::string encode_run(const id_slices::run& run) {
     out.varint(id.offset);
   }
   return bytes;
-}
-
-bool decode_run(std::string_view bytes, std::vector<seen_id>& ids) {
-  byte_reader in{bytes};
-  if (in.u8() != ids_version) return false;
-  const auto count = in.varint();
-  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
-    seen_id id;
-    id.hash.high = in.u64be();
-    id.hash.low = in.u64be();
-    id.offset = in.varint();
-    ids.push_back(id);
-  }
-  return in.ok() && in.at_end();
 }
 
 id_run_address address_of(const id_slices::run& run) {
@@ -269,22 +223,6 @@ void write_texts(seen_texts& texts, const state_owner& owner, state_store::batch
   texts.saved = hashes.size();
 }
 
-/// Reads one page; false where it is damaged, `full` where another may follow.
-bool decode_texts_page(std::string_view bytes, seen_texts& texts, bool& full) {
-  byte_reader in{bytes};
-  if (in.u8() != texts_version) return false;
-  const auto text_bytes = in.varint();
-  const auto count = in.varint();
-  if (count > texts_per_page || text_bytes < texts.text_bytes()) return false;
-  full = count == texts_per_page;
-  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
-    // The size of each is not known, only that of all.
-    const auto hash = in.u64be();
-    if (in.ok()) texts.add(hash, i + 1 == count ? text_bytes - texts.text_bytes() : 0);
-  }
-  return in.ok() && in.at_end();
-}
-
 status load_texts(const state_store& store, const state_owner& owner, seen_texts& texts) {
   bool full = true;
   for (std::uint32_t page = 0; full; ++page) {
@@ -324,7 +262,7 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
       auto scanned = store.scan_ids(
           owner, {kind, width, std::numeric_limits<std::int64_t>::min(), 0},
           std::numeric_limits<std::int64_t>::max(), [&](const id_run_address&, std::string_view v) {
-            good = good && decode_run(v, all);
+            good = good && decode_id_run(v, all);
             return good;
           });
       if (!scanned) return scanned;
@@ -346,6 +284,78 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
 }
 
 }  // namespace
+
+bool decode_head(std::string_view bytes, loaded_state& into) {
+  byte_reader in{bytes};
+  auto& s = into.state;
+  const auto version = in.u8();
+  if (version == 0 || version > head_version) return false;
+  const auto zone_name = in.text();
+  const auto* z = zone::find(zone_name);
+  if (z == nullptr) return false;
+  s.set_reporting(*z, zone_name, in.text());
+  s.applied = in.varint();
+  s.events = in.varint();
+  s.digest = in.u64be();
+  s.newest_ms = in.zigzag64();
+  s.oldest_ms = in.zigzag64();
+  s.received_ms = in.zigzag64();
+  s.ids.newest_ms[0] = in.zigzag64();
+  s.ids.newest_ms[1] = in.zigzag64();
+  s.counts.accepted = in.zigzag64();
+  s.counts.duplicate = in.zigzag64();
+  s.counts.late = in.zigzag64();
+  decode_counts(in, s.counts.rejected);
+  decode_counts(in, s.counts.filtered);
+  decode_texts(in, s.names);
+  decode_texts(in, s.currencies);
+  into.snapshot.minutes_dropped_to = bucket_time{std::chrono::seconds{in.zigzag64()}};
+  s.ids.width = static_cast<slice_width>(std::min<std::uint8_t>(2, in.u8()));
+  if (version > 1) {
+    s.rejects_hour = in.zigzag64();
+    s.rejects_hour_bytes = in.varint();
+  } else {
+    s.visits.touch_all();  // its pages were cut in another way
+  }
+  into.snapshot.visit_pages = static_cast<std::uint32_t>(in.varint());
+  if (into.snapshot.visit_pages == 0) decode_visits(in, s.visits);
+  return in.ok() && in.at_end();
+}
+
+bool decode_visits_page(std::string_view bytes, visit_table& visits) {
+  byte_reader in{bytes};
+  decode_visits(in, visits);
+  return in.ok() && in.at_end();
+}
+
+bool decode_texts_page(std::string_view bytes, seen_texts& texts, bool& full) {
+  byte_reader in{bytes};
+  if (in.u8() != texts_version) return false;
+  const auto text_bytes = in.varint();
+  const auto count = in.varint();
+  if (count > texts_per_page || text_bytes < texts.text_bytes()) return false;
+  full = count == texts_per_page;
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    // The size of each is not known, only that of all.
+    const auto hash = in.u64be();
+    if (in.ok()) texts.add(hash, i + 1 == count ? text_bytes - texts.text_bytes() : 0);
+  }
+  return in.ok() && in.at_end();
+}
+
+bool decode_id_run(std::string_view bytes, std::vector<seen_id>& ids) {
+  byte_reader in{bytes};
+  if (in.u8() != ids_version) return false;
+  const auto count = in.varint();
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+    seen_id id;
+    id.hash.high = in.u64be();
+    id.hash.low = in.u64be();
+    id.offset = in.varint();
+    ids.push_back(id);
+  }
+  return in.ok() && in.at_end();
+}
 
 snapshot_result write_snapshot(merchant_state& state, const state_owner& owner,
                                const snapshot_result& before, const ruleset& rules,
@@ -384,9 +394,7 @@ result<loaded_state> load_snapshot(const state_store& store, const state_owner& 
   for (std::uint32_t page = 0; page < loaded.snapshot.visit_pages; ++page) {
     const auto bytes = store.read_page(owner, visits_part, page);
     if (!bytes) return failure{errc::corrupt_record, "visits of merchant " + owner.merchant};
-    byte_reader in{*bytes};
-    decode_visits(in, loaded.state.visits);
-    if (!in.ok() || !in.at_end()) return corrupt;
+    if (!decode_visits_page(*bytes, loaded.state.visits)) return corrupt;
   }
   if (const auto texts = load_texts(store, owner, loaded.state.texts); !texts) return texts.error();
   return loaded;
@@ -418,7 +426,7 @@ result<std::vector<seen_id>> load_ids(const state_store& store, const state_owne
                        {static_cast<std::uint8_t>(range.kind), static_cast<std::uint8_t>(width),
                         range.begin_ms - rest, 0},
                        range.end_ms() - 1, [&](const id_run_address&, std::string_view bytes) {
-                         good = good && decode_run(bytes, ids);
+                         good = good && decode_id_run(bytes, ids);
                          return good;
                        });
     if (!scanned) return scanned.error();

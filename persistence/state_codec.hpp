@@ -59,6 +59,14 @@ result<loaded_state> load_snapshot(const state_store& store, const state_owner& 
 result<std::uint64_t> saved_offset(const state_store& store, const state_owner& owner,
                                    const state_store::view_ptr& at);
 
+/// Decoders of the stored bytes, for this folder and for fuzzing; false where they are damaged, and
+/// what they filled then means nothing. `full`: another page of texts may follow. A run of ids:
+/// version u8 = 1, count varint, then per id high u64be, low u64be, offset varint, sorted by hash.
+[[nodiscard]] bool decode_head(std::string_view bytes, loaded_state& into);
+[[nodiscard]] bool decode_visits_page(std::string_view bytes, visit_table& visits);
+[[nodiscard]] bool decode_texts_page(std::string_view bytes, seen_texts& texts, bool& full);
+[[nodiscard]] bool decode_id_run(std::string_view bytes, std::vector<seen_id>& ids);
+
 /// The ids of a slice from every run that meets it, whatever its width.
 result<std::vector<seen_id>> load_ids(const state_store& store, const state_owner& owner,
                                       const slice_range& range);

@@ -3,6 +3,7 @@
 #include <rocksdb/env.h>
 #include <xxhash.h>
 
+#include <limits>
 #include <optional>
 
 #include "domain/bytes.hpp"
@@ -45,7 +46,9 @@ std::optional<slot> decode_slot(std::string_view bytes) {
   s.content.round = in.u64be();
   s.content.digest = in.u64be();
   s.content.clean = in.u8() != 0;
-  return in.ok() ? std::optional{s} : std::nullopt;
+  // The last number has none behind it, and no counting reaches it: it was not written here.
+  const bool good = in.ok() && s.sequence != std::numeric_limits<std::uint64_t>::max();
+  return good ? std::optional{s} : std::nullopt;
 }
 
 std::string path_in(const std::string& directory) {

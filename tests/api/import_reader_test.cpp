@@ -107,6 +107,15 @@ outcome read_shop(const std::string& rows) {
   return read(make_csv_reader("shop", shop_mapping()), std::string{header} + rows);
 }
 
+TEST(ndjson_import, a_byte_order_mark_and_white_space_before_an_object_are_no_part_of_it) {
+  const auto got = read(make_ndjson_reader("s"),
+                        "\xef\xbb\xbf{\"name\":\"a\"}\n\r{\"name\":\"b\"}\n \t{\"name\":\"c\"}\n");
+  ASSERT_EQ(got.events.size(), 3u);
+  EXPECT_TRUE(got.refused.empty());
+  EXPECT_EQ(got.events[1].at("name"), "b");
+  EXPECT_EQ(got.events[1].at("merchant"), "s");
+}
+
 TEST(csv_import, rows_of_an_invoice_are_one_purchase_at_the_earliest_of_their_times) {
   const auto got = read_shop(
       "536365,A,\"LANTERN, WHITE\",6,2011-05-31 08:27:00,2.55,17850.0,United Kingdom\n"
@@ -183,6 +192,14 @@ TEST(csv_import, a_row_too_far_behind_its_group_is_refused_not_made_a_second_ord
 TEST(csv_import, a_header_without_a_mapped_column_refuses_the_file_once) {
   const auto got = read(make_csv_reader("s", shop_mapping()), "InvoiceNo,Quantity\n1,2\n3,4\n");
   EXPECT_EQ(got.refused, (words{"1 bad_header"}));
+}
+
+TEST(csv_import, a_header_that_names_a_column_twice_refuses_the_file_once) {
+  const auto got = read(make_csv_reader("s", shop_mapping()),
+                        "InvoiceNo,InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,"
+                        "CustomerID,Country\n1,A,X,1,2010-12-01 16:50:00,1,,France\n");
+  EXPECT_EQ(got.refused, (words{"1 bad_header"}));
+  EXPECT_TRUE(got.events.empty());
 }
 
 TEST(csv_import, without_grouping_every_row_is_an_event_with_a_counted_id) {

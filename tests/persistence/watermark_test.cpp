@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "domain/bytes.hpp"
+#include "persistence/rocks.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace tally::persistence {
@@ -50,6 +52,21 @@ TEST_F(watermark_test, falls_back_to_the_one_before_when_a_byte_of_the_newest_sl
     flip(at);
     EXPECT_EQ(watermark_file::open(env, directory).error().code, errc::corrupt_record) << at;
   }
+}
+
+TEST_F(watermark_test, a_sequence_that_no_counting_reaches_is_damage) {
+  std::string slot;
+  byte_writer out{slot};
+  out.raw("TALLYWM1");
+  out.u32be(1);
+  out.u64be(~std::uint64_t{0});
+  out.u64be(9);
+  out.u64be(0);
+  out.u8(0);
+  slot.resize(4092);
+  const auto bytes = rocks::with_crc(slot);
+  std::ofstream{folder / "WATERMARK", std::ios::binary} << bytes << bytes;
+  EXPECT_EQ(watermark_file::open(env, directory).error().code, errc::corrupt_record);
 }
 
 TEST_F(watermark_test, survives_a_file_cut_after_the_first_slot) {
