@@ -20,7 +20,7 @@ std::string at_index(std::string_view pointer, std::size_t i) {
   return std::string{pointer} + "/" + std::to_string(i);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + std::string{text.substr(0, 64)} + "'";
 }
 
@@ -54,9 +54,9 @@ result<asked_dimensions> read_dimensions(const question& q) {
       asked.step = step;
       asked.automatic = !step;
     } else if (dimension_needs_history(d)) {
-      return not_yet(pointer, quoted(d) + " needs event history");
+      return not_yet(pointer, in_quotes(d) + " needs event history");
     } else {
-      return bad(pointer, "there is no dimension " + quoted(d));
+      return bad(pointer, "there is no dimension " + in_quotes(d));
     }
   }
   return asked;
@@ -65,14 +65,15 @@ result<asked_dimensions> read_dimensions(const question& q) {
 status check_metric(std::string_view name, const std::string& pointer, bool by_name, bool cut) {
   const auto* const metric = find_metric(name);
   if (metric == nullptr) {
-    if (metric_needs_history(name)) return not_yet(pointer, quoted(name) + " needs event history");
-    return bad(pointer, "there is no metric " + quoted(name) + "; the nearest is '" +
+    if (metric_needs_history(name))
+      return not_yet(pointer, in_quotes(name) + " needs event history");
+    return bad(pointer, "there is no metric " + in_quotes(name) + "; the nearest is '" +
                             std::string{nearest_metric(name)} + "'");
   }
   if ((metric->sources & from_current) != 0 && (by_name || cut))
-    return bad(pointer, quoted(name) + " is of this moment: no dimensions, no filters");
+    return bad(pointer, in_quotes(name) + " is of this moment: no dimensions, no filters");
   if (by_name && !metric->by_name)
-    return not_yet(pointer, quoted(name) + " by event name needs event history");
+    return not_yet(pointer, in_quotes(name) + " by event name needs event history");
   return done{};
 }
 
@@ -81,7 +82,7 @@ status check_metrics(const question& q, bool by_name) {
   if (q.metrics.size() > metrics_max) return bad("/metrics", "more than 100 metrics");
   for (std::size_t i = 0; i < q.metrics.size(); ++i) {
     if (std::ranges::count(q.metrics, q.metrics[i]) > 1)
-      return bad(at_index("/metrics", i), quoted(q.metrics[i]) + " stands twice");
+      return bad(at_index("/metrics", i), in_quotes(q.metrics[i]) + " stands twice");
     auto fine = check_metric(q.metrics[i], at_index("/metrics", i), by_name, !q.dimensions.empty());
     if (!fine) return fine;
   }
@@ -96,7 +97,7 @@ status check_names(const question& q, const merchant_facts& facts, bool name_dim
     return not_yet("/dimensions", "more than 1000 event names need event history");
   for (const auto& name : q.names)
     if (std::ranges::find(facts.names, name) == facts.names.end())
-      return not_yet("/filters", "the name " + quoted(name) + " needs event history");
+      return not_yet("/filters", "the name " + in_quotes(name) + " needs event history");
   return done{};
 }
 
@@ -105,7 +106,7 @@ status check_order(const question& q) {
     const auto& by = q.order_by[i].first;
     if (std::ranges::find(q.metrics, by) == q.metrics.end() &&
         std::ranges::find(q.dimensions, by) == q.dimensions.end())
-      return bad(at_index("/order_by", i), quoted(by) + " is no metric or dimension asked for");
+      return bad(at_index("/order_by", i), in_quotes(by) + " is no metric or dimension asked for");
   }
   return done{};
 }
@@ -242,10 +243,10 @@ status choose_zone_and_currency(plan& p) {
   ensure(p.facts.reporting_zone != nullptr, "a merchant without a zone");
   p.asked_zone = q.timezone.empty() ? p.facts.reporting_zone : zone::find(q.timezone);
   if (p.asked_zone == nullptr)
-    return bad("/timezone", "there is no time zone " + quoted(q.timezone));
+    return bad("/timezone", "there is no time zone " + in_quotes(q.timezone));
   p.currency = q.currency.empty() ? p.facts.currency : q.currency;
   if (!is_currency(p.currency))
-    return bad("/currency", quoted(p.currency) + " is not three capital letters");
+    return bad("/currency", in_quotes(p.currency) + " is not three capital letters");
   return done{};
 }
 
