@@ -251,11 +251,17 @@ void aggregator_state::work_on_requests() {
   while (!looks_.empty()) {
     const auto what = looks_.front();
     looks_.erase(looks_.begin());
-    if (what->rebuild) {
+    if (what->rebuild && state.applied > 0) {
       rebuild(what);
       return;
     }
-    what->looker(&state, saved_round_);
+    if (what->rebuild) {
+      what->rebuilt(unknown());
+    } else if (state.applied > 0) {
+      what->looker(&state, saved_round_);
+    } else {
+      what->looker(unknown(), saved_round_);
+    }
   }
   if (sleep_wanted_) {
     sleep_wanted_ = false;
@@ -319,7 +325,14 @@ void aggregator_state::ask(const query_job_ptr& job) {
   work();
 }
 
+/// A merchant of whom the journal has nothing: its name was mistyped, say. Its making alone would
+/// be an event.
+failure aggregator_state::unknown() const {
+  return {errc::not_found, "merchant '" + owner.merchant + "'"};
+}
+
 void aggregator_state::hand_to_worker(const query_job_ptr& job) {
+  if (state.applied == 0) return job->then(unknown());
   merchant_facts facts;
   facts.reporting_zone = state.reporting_zone;
   facts.currency = state.currency;

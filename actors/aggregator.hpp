@@ -56,6 +56,7 @@ struct aggregator_state {
   void rebuild(const inspection_ptr& what);
   void hand_to_worker(const query_job_ptr& job);
   void measure();
+  [[nodiscard]] failure unknown() const;
   [[nodiscard]] bool dirty() const { return state.unsaved_events > 0; }
   [[nodiscard]] bool blocked() const { return !ready_ || fetching_ || rebuilding_; }
 

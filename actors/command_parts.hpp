@@ -51,7 +51,8 @@ result<T> wait_for(std::future<result<T>>& future, std::chrono::seconds limit) {
   return future.get();
 }
 
-/// Looks into a merchant's aggregator; `look` runs there.
+/// Looks into a merchant's aggregator; `look` runs there. not_found where the journal has nothing
+/// of the merchant.
 template <class T>
 result<T> look_into(command_context& context, const std::string& merchant, bool save_first,
                     std::function<result<T>(const merchant_state&)> look) {
@@ -61,7 +62,7 @@ result<T> look_into(command_context& context, const std::string& merchant, bool 
   what->merchant = merchant;
   what->save_first = save_first;
   what->looker = [promise, look](result<const merchant_state*> state, persistence::round_number) {
-    promise->set_value(look(**state));
+    promise->set_value(state ? look(**state) : result<T>{state.error()});
   };
   inspect(context.lanes, what);
   return wait_for(future, answer_timeout);

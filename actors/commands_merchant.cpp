@@ -114,6 +114,8 @@ outcome_text key_create(command_context& context, const arguments& a) {
   const bool of_merchant = scope == "write" || scope == "read";
   if (!of_merchant && scope != "platform" && scope != "admin")
     return usage("key create --scope platform|write|read|admin [--merchant ID] [--label TEXT]");
+  if (of_merchant && merchant.empty())
+    return usage("key create --scope " + scope + " --merchant ID [--label TEXT]");
   if (of_merchant && !persistence::find_merchant(*context.env->journal, merchant))
     return failure{errc::not_found, "merchant '" + merchant + "'"};
   const auto key = create_key(context, scope, of_merchant ? merchant : "", a.option("label"));
@@ -163,6 +165,9 @@ outcome_text token_create(command_context& context, const arguments& a) {
   const auto ttl = std::strtoll(a.option("ttl", "3600").c_str(), nullptr, 10);
   if (!is_merchant_id(merchant) || ttl <= 0 || ttl > 86'400)
     return usage("token create --merchant ID [--ttl SECONDS, 1 to 86400]");
+  const auto known = look_into<bool>(context, merchant, false,
+                                     [](const merchant_state&) -> result<bool> { return true; });
+  if (!known) return known.error();
   const auto secret = context.env->journal->get_meta("token_secret");
   if (!secret) return secret.error();
   const auto expires = to_ms(context.env->now()) / 1'000 + ttl;

@@ -81,6 +81,9 @@ outcome_text snapshot(command_context& context, const arguments& a) {
 
 outcome_text passivate(command_context& context, const arguments& a) {
   if (a.words.size() != 1) return usage("passivate ID");
+  const auto known = look_into<bool>(context, a.words[0], false,
+                                     [](const merchant_state&) -> result<bool> { return true; });
+  if (!known) return known.error();
   caf::anon_send(context.lanes[lane_of(shard_of(merchant_hash(a.words[0])))], sleep_atom::value,
                  a.words[0]);
   return json{{"merchant", a.words[0]}, {"passivating", true}}.dump();

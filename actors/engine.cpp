@@ -239,6 +239,7 @@ void engine::report(std::string merchant, callback<merchant_report> then) {
   what->merchant = merchant;
   what->looker = [merchant, then = std::move(then), env = impl_->env](
                      result<const merchant_state*> state, persistence::round_number) {
+    if (!state) return then(state.error());
     const auto& s = **state;
     merchant_report r;
     r.merchant = merchant;

@@ -139,8 +139,14 @@ void lane_state::submit(const lane_part_ptr& part) {
   schedule_flush();
 }
 
+void lane_state::begin_round() {
+  if (gathering_.round) return;
+  gathering_.round = std::make_shared<lane_round>();
+  gathering_.since = std::chrono::steady_clock::now();
+}
+
 void lane_state::gather(std::string_view bytes, const round_item& item) {
-  if (!gathering_.round) gathering_.round = std::make_shared<lane_round>();
+  begin_round();
   const auto shard = shard_of(item.hash);
   ++item.slot->gathered;
   auto& payload = gathering_.payloads[shard];
@@ -181,6 +187,7 @@ void lane_state::flush() {
   if (!may_flush()) return;
   auto round = close_round();
   ++in_flight_;
+  in_flight_since_.push_back(gathering_.since);
   self->send(journal, append_atom::value, std::move(round),
              caf::actor_cast<caf::strong_actor_ptr>(self));
 }
@@ -218,12 +225,17 @@ lane_round_ptr lane_state::close_round() {
 
 void lane_state::committed(const lane_round_ptr& round, errc code) {
   --in_flight_;
+  const auto since = in_flight_since_.front();
+  in_flight_since_.pop_front();
   if (code != errc{0}) {
     // What is in flight behind it does not continue the log either; start over from the disk's
     // end once all of it has come back.
     resetting_ = true;
     refuse(round, code);
   } else {
+    const auto took = std::chrono::steady_clock::now() - since;
+    env->metrics.commit.add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
     for (const auto& c : round->chunks) {
       auto& end = logs_[index_in_lane(c->header.shard)].durable;
       end.next_offset = c->header.base + c->header.count;
@@ -274,7 +286,7 @@ void lane_state::change(const registry_change_ptr& what) {
     what->then(failure{errc::unavailable, "the node takes no changes now"});
     return;
   }
-  if (!gathering_.round) gathering_.round = std::make_shared<lane_round>();
+  begin_round();
   auto& records = gathering_.round->records;
   records.insert(records.end(), what->records.begin(), what->records.end());
   gathering_.round->waiting.push_back(what->then);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -69,6 +70,7 @@ struct lane_state {
     std::map<std::uint16_t, std::uint32_t> counts;
     std::map<std::uint16_t, std::vector<round_item>> items;
     lane_round_ptr round;
+    std::chrono::steady_clock::time_point since;  // the round is being gathered
   };
   merchant_slot& slot_of(std::string_view merchant, std::uint64_t hash,
                          std::chrono::steady_clock::time_point now);
@@ -77,6 +79,7 @@ struct lane_state {
   void gather(std::string_view bytes, const round_item& item);
   [[nodiscard]] bool may_flush() const;
   void schedule_flush();
+  void begin_round();
   lane_round_ptr close_round();
   void refuse(const lane_round_ptr& round, errc code);
   void hand_out(const lane_round_ptr& round);
@@ -93,6 +96,7 @@ struct lane_state {
   std::array<shard_log, shard_count / lane_count> logs_{};
   gathering gathering_;
   std::uint32_t in_flight_ = 0;
+  std::deque<std::chrono::steady_clock::time_point> in_flight_since_;  // oldest round first
   bool flush_scheduled_ = false, resetting_ = false, drained_told_ = false;
   slot_table slots_;
   std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;

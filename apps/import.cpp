@@ -84,6 +84,10 @@ int run(const typed_import& typed, const client_flags& flags) {
   if (!maker) return report(maker.error());
   const auto client = flags.connect();
   if (!client) return report(client.error());
+  if (!typed.merchant.empty()) {
+    const auto known = (*client)->run({"merchant", "show", typed.merchant});
+    if (!known) return report(known.error());
+  }
   const auto session = (*client)->run({"import", "session"});
   if (!session) return report(session.error());
   const auto reply = nlohmann::json::parse(*session, nullptr, false);

@@ -8,9 +8,12 @@
 
 #include "actors/console_client.hpp"
 #include "actors/metrics.hpp"
+#include "actors/node_env.hpp"
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
+#include "persistence/state_codec.hpp"
+#include "persistence/state_store.hpp"
 
 namespace tally::actors {
 namespace {
@@ -189,6 +192,59 @@ TEST_F(engine_test, a_rebuild_from_the_journal_gives_the_same_state) {
   ASSERT_TRUE(rebuilt) << rebuilt.error().text();
   EXPECT_TRUE((*rebuilt)["equal"].get<bool>());
   EXPECT_EQ(number("events"), 50);
+}
+
+TEST_F(engine_test, commands_and_questions_about_a_merchant_that_nobody_knows_are_refused) {
+  send({"a"});
+  for (const auto& words : std::vector<std::vector<std::string>>{{"merchant", "inspect", "shpo"},
+                                                                 {"snapshot", "shpo"},
+                                                                 {"passivate", "shpo"},
+                                                                 {"rebuild", "shpo"},
+                                                                 {"rejects", "list", "shpo"},
+                                                                 {"token", "create", "shpo"}}) {
+    const auto answer = command(words);
+    ASSERT_FALSE(answer) << words[0];
+    EXPECT_EQ(answer.error().text(), "not_found: merchant 'shpo'") << words[0];
+  }
+  const auto reply = ask("events", "shpo");
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, errc::not_found);
+  // None of that left a state behind, which a verify would call damage.
+  ASSERT_TRUE(node->drain(patience));
+  node.reset();
+  persistence::state_options stored;
+  stored.path = options.data_dir + "/state";
+  auto store = persistence::state_store::open(stored);
+  ASSERT_TRUE(store);
+  const auto head = [&](const std::string& merchant) {
+    return (*store)->read_page(owner_of(merchant_hash(merchant), merchant), persistence::head_part,
+                               0);
+  };
+  EXPECT_TRUE(head("shop"));
+  EXPECT_FALSE(head("shpo"));
+  store->reset();
+  start();
+}
+
+TEST_F(engine_test, every_commit_is_timed) {
+  const auto timed = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& count : node->metrics().commit.counts) sum += count.load();
+    return sum;
+  };
+  const auto before = timed();
+  send({"a"});
+  send({"b"});
+  EXPECT_EQ(timed(), before + 2);
+  EXPECT_GT(node->metrics().commit.sum_us.load(), 0u);
+}
+
+TEST_F(engine_test, a_key_of_a_merchant_needs_its_name) {
+  const auto made = command({"key", "create", "--scope", "write"});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, errc::bad_request);
+  EXPECT_EQ(command({"key", "create", "--scope", "write", "--merchant", "shpo"}).error().code,
+            errc::not_found);
 }
 
 TEST_F(engine_test, a_rate_takes_a_body_of_one_merchant_whole_or_not_at_all) {
