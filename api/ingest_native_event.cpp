@@ -231,7 +231,8 @@ class event_reader {
   }
 
   bool keep_unknown(std::string_view key, const json_node& value) {
-    if (value.is(json_kind::null)) return true;
+    // A key that stands in the body is no part of the event: only hashes of keys are stored.
+    if (value.is(json_kind::null) || key == "writeKey") return true;
     if (key.size() > limits_.key_bytes_max) {
       return refuse(
           why_, "bad_props",

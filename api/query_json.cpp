@@ -260,6 +260,11 @@ void read_consistency(object_reader& body, query_request& request, status& outco
 }
 
 void read_generation(object_reader& body, query_request& request) {
+  const auto* const v = body.take("generation");
+  if (v != nullptr && v->is_number_unsigned()) {
+    request.generation = std::to_string(v->get<std::uint64_t>());
+    return;
+  }
   body.text("generation", request.generation);
   const auto& g = request.generation;
   const bool number =

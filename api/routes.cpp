@@ -112,10 +112,13 @@ void routes::handle(http_request&& incoming, respond answer) {
         {"name", "tally"}, {"version", TALLY_VERSION}, {"api", "/openapi.json"}};
     return answer({200, "application/json", hello.dump(), {}, false, false});
   }
-  const bool known = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
-                     path == "/v1/merchant" || path == "/livez" || path == "/openapi.json";
-  answer(known ? problem(405, "method_not_allowed", "this path takes another method")
-               : problem(404, "not_found", "no such path"));
+  const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query";
+  const bool got =
+      path == "/v1/merchant" || path == "/livez" || path == "/openapi.json" || path == "/";
+  if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
+  auto refused = problem(405, "method_not_allowed", "this path takes another method");
+  refused.headers.emplace_back("Allow", posted ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
+  answer(std::move(refused));
 }
 
 void routes::with_key(request_ptr request, std::string key, respond answer, allowed then) {
@@ -146,6 +149,7 @@ void routes::with_key(request_ptr request, std::string key, respond answer, allo
 
 void routes::events(request_ptr request, respond answer) {
   auto key = key_of_request(*request);
+  if (key.empty()) key = find_write_key(request->body);
   with_key(std::move(request), std::move(key), std::move(answer),
            [this](const request_ptr& r, const key_facts& facts, respond to) {
              take(r, facts, std::move(to), std::nullopt);

@@ -28,6 +28,15 @@ constexpr const char* full_event = R"({"id": "o-536365", "at": "2010-12-01T08:26
            "quantity": 6, "price": "2.55", "category": "gifts", "brand": null,
            "variant": null}]}})";
 
+TEST(parse_native, does_not_store_the_key_that_a_body_shows) {
+  const auto parsed = parse(R"({"writeKey": "tw_shop.secret", "name": "x", "plan": "gold"})");
+  ASSERT_EQ(parsed->events.size(), 1u);
+  const std::string extra{parsed->events[0].extra};
+  EXPECT_NE(extra.find("gold"), std::string::npos);
+  EXPECT_EQ(extra.find("writeKey"), std::string::npos);
+  EXPECT_EQ(extra.find("secret"), std::string::npos);
+}
+
 TEST(parse_native, reads_every_field_of_an_event) {
   const auto parsed = parse(full_event);
   ASSERT_EQ(parsed->events.size(), 1u);

@@ -48,6 +48,16 @@ TEST(parse_query, needs_little) {
   EXPECT_EQ(r->generation, "current");
 }
 
+TEST(parse_query, takes_a_generation_as_a_number_or_as_text) {
+  for (const auto* generation : {"2", "\"2\""}) {
+    const auto r = parse_query(
+        R"({"site_id": "m", "metrics": ["visitors"], "date_range": "7d", "generation": )" +
+        std::string{generation} + "}");
+    ASSERT_TRUE(r) << r.error().text();
+    EXPECT_EQ(r->generation, "2");
+  }
+}
+
 TEST(parse_query, reads_comparisons_where_plausible_has_them) {
   const auto r = parse_query(R"({"site_id": "m", "metrics": ["visitors"], "date_range": "7d",
     "filters": [["is", "event:name", ["a"]]],

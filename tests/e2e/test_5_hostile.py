@@ -163,3 +163,28 @@ def test_many_requests_on_one_connection_are_answered_in_order(workspace):
             check(got, f"closed after {answers.count(b'accepted')} answers")
             answers += got
     check_equal(answers.count(b"HTTP/1.1 200"), 50, "answers with 200")
+
+
+def test_a_path_names_the_methods_that_it_takes(workspace):
+    node = workspace.node().start()
+    for path, allowed in (("/v1/events", "POST"), ("/v1/batch", "POST"), ("/api/v2/query", "POST"),
+                          ("/v1/merchant", "GET"), ("/livez", "GET")):
+        answer = node.request("PUT", path, "{}")
+        check_equal(answer.status, 405, path)
+        check(allowed in answer.headers["Allow"].split(", "), f"{path} allows {answer.headers['Allow']}")
+    check_equal(node.request("PUT", "/nowhere", "{}").status, 404, "a path that is none")
+
+
+def test_a_write_key_may_stand_in_the_body_and_is_not_stored(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    body = json.dumps({"writeKey": write, "id": "1", "name": "page_view"})
+    answer = node.request("POST", "/v1/events", body)
+    check_equal(answer.status, 200, f"a key in the body: {answer.body!r}")
+    check_equal(node.totals(read, "shop", ["events"]), {"events": 1}, "counted")
+    answer = node.request("POST", "/v1/events", body.replace(write, write[:-4] + "AAAA"))
+    check_equal(answer.status, 401, "a wrong key in the body")
+    node.terminate()
+    secret = write.split(".")[-1].encode()
+    for path in node.data_dir.rglob("*"):
+        check(not path.is_file() or secret not in path.read_bytes(), f"{path} holds a key")
