@@ -27,10 +27,6 @@ outcome outcome_of(logic_v1::effect what) {
   return what == logic_v1::effect::duplicate ? outcome::duplicate : outcome::accepted;
 }
 
-persistence::initial_settings settings_of(const node_env& env) {
-  return {env.options.default_zone, env.options.default_currency};
-}
-
 /// Settles runs of events that came with the same submission, one atomic step each.
 class settler {
  public:
@@ -58,14 +54,14 @@ class settler {
 void aggregator_state::start(aggregator_init init) {
   env = std::move(init.env);
   lane = std::move(init.lane);
-  owner = owner_of(init.hash, init.merchant);
+  owner = owner_of(init.hash, init.merchant, first_generation);  // until it is read
   meter = std::move(init.meter);
   if (!init.tail.empty()) last_round_ = init.tail.back();
   env->metrics.live_merchants += 1;
   env->metrics.wake_ups += 1;
   const auto began = std::chrono::steady_clock::now();
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner, tail = std::move(init.tail),
-               events = std::move(init.events), began]() mutable {
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner.merchant,
+               tail = std::move(init.tail), events = std::move(init.events), began]() mutable {
     auto loaded = load_merchant(*env, who, tail, std::move(events));
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
                         std::chrono::steady_clock::now() - began)
@@ -76,6 +72,17 @@ void aggregator_state::start(aggregator_init init) {
 }
 
 void aggregator_state::loaded(const loaded_ptr& from) {
+  if (from->generation != 0) owner.generation = from->generation;
+  rules_ = env->generations.find(owner.generation);
+  if (!rules_) {
+    env->on_broken("merchant " + owner.merchant + ": no generation " +
+                   std::to_string(owner.generation));
+    return;
+  }
+  counting_ = &rules_->rules_of(owner.merchant);
+  if (from->outcome && switched_badly(*from))
+    from->outcome = failure{errc::corrupt_record, "a generation that does not stand where it must"};
+  switch_round_ = 0;
   if (!from->outcome) {
     // A damaged snapshot: this merchant alone is computed anew from the journal.
     spdlog::error("merchant_isolated merchant={} reason={}", owner.merchant,
@@ -93,7 +100,8 @@ void aggregator_state::loaded(const loaded_ptr& from) {
     state = std::move(from->from.state);
     snapshot = from->from.snapshot;
   } else {
-    state = persistence::initial_state(settings_of(*env));
+    state = persistence::initial_state(rules_->settings_of(owner.merchant));
+    snapshot = {};
   }
   if (!from->tail.empty()) tail_ = from;
   ready_ = true;
@@ -147,6 +155,11 @@ bool aggregator_state::run_part(merchant_part& part) {
   for (; part.begin < part.end; ++part.begin) {
     const auto* item = part.round->items.data() + part.begin;
     if (want_ids(item, end)) break;
+    if (decoded && scratch.kind == event_kind::promotion && scratch.count != owner.generation &&
+        item->offset > state.applied) {
+      begin_switch(part.round->number, scratch.count);
+      break;
+    }
     if (item->from != nullptr) bytes += item->bytes.size();
     settled.add(*item, apply_decoded(*item));
   }
@@ -161,6 +174,36 @@ bool aggregator_state::run_part(merchant_part& part) {
   env->metrics.visible_lag.add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, lag_ms)) *
                                1'000);
   return true;
+}
+
+// The promotion and what follows it wait until the other generation is at the same offset.
+void aggregator_state::begin_switch(persistence::round_number round, std::uint32_t generation) {
+  switch_round_ = round;
+  switch_to_ = generation;
+}
+
+/// Whether what was read is not where the old generation stands, or is another one: then it is
+/// computed anew.
+bool aggregator_state::switched_badly(const loaded_merchant& from) const {
+  return switch_round_ != 0 &&
+         (from.generation != switch_to_ || from.from.state.applied != state.applied);
+}
+
+void aggregator_state::work_on_switch() {
+  if (saving_ || !ready_) return;
+  if (dirty()) {
+    begin_save(switch_round_ - 1);
+    return;
+  }
+  read_again();
+}
+
+/// Reads the generation that serves the merchant from now on. The state must be saved.
+void aggregator_state::read_again() {
+  ready_ = false;
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner.merchant] {
+    caf::anon_send(me, loaded_atom::value, load_merchant(*env, who, {}, {}));
+  });
 }
 
 /// Asks for the id slices that events need, if any are missing. Where none is, the event at `from`
@@ -217,7 +260,7 @@ logic_v1::applied aggregator_state::apply_decoded(const round_item& item) {
     return {logic_v1::effect::recorded};
   }
   const auto done =
-      logic_v1::apply(state, scratch, {item.offset, item.stamped_at, item.bytes}, env->rules);
+      logic_v1::apply(state, scratch, {item.offset, item.stamped_at, item.bytes}, *counting_);
   auto& metrics = env->metrics;
   if (scratch.kind == event_kind::rejected) {
     metrics.events_rejected += scratch.count;
@@ -233,6 +276,7 @@ logic_v1::applied aggregator_state::apply_decoded(const round_item& item) {
 
 void aggregator_state::work_on_requests() {
   if (++measure_in_ >= measure_every_parts) measure();
+  if (switch_round_ != 0) return work_on_switch();
   if (blocked() || tail_ || parts_next_ < parts_.size()) return;
   for (const auto& job : std::exchange(questions_, {})) hand_to_worker(job);
   if (saving_) return;
@@ -241,7 +285,8 @@ void aggregator_state::work_on_requests() {
   const bool look_needs_save = std::any_of(
       looks_.begin(), looks_.end(), [](const auto& l) { return l->save_first || l->rebuild; });
   if (dirty() && (much || save_wanted_ || sleep_wanted_ || look_needs_save)) {
-    begin_save();
+    save_wanted_ = false;
+    begin_save(last_round_);
     return;
   }
   if (save_wanted_) {
@@ -255,6 +300,7 @@ void aggregator_state::work_on_requests() {
       rebuild(what);
       return;
     }
+    what->generation = owner.generation;
     if (what->rebuild) {
       what->rebuilt(unknown());
     } else if (state.applied > 0) {
@@ -269,15 +315,15 @@ void aggregator_state::work_on_requests() {
   }
 }
 
-void aggregator_state::begin_save() {
+/// Saves all that is applied: every event of the rounds up to `upto`.
+void aggregator_state::begin_save(persistence::round_number upto) {
   batch_ = std::make_shared<persistence::state_store::batch>();
   saving_rows_ = std::make_unique<delta_rows>();
   saving_offset_ = state.applied;
   snapshot =
-      persistence::write_snapshot(state, owner, snapshot, env->rules, *batch_, saving_rows_.get());
+      persistence::write_snapshot(state, owner, snapshot, *counting_, *batch_, saving_rows_.get());
   saving_ = true;
-  save_wanted_ = false;
-  saved_round_ = last_round_;
+  saved_round_ = upto;
   env->metrics.snapshots += 1;
   saving_bytes_ = batch_->bytes();
   env->metrics.snapshot_bytes += saving_bytes_;
@@ -312,7 +358,7 @@ void aggregator_state::saved(bool good) {
   saving_ = false;
   self->send(lane, saved_atom::value, owner.merchant, saved_round_);
   const auto over = env->metrics.id_bytes.load(std::memory_order_relaxed) -
-                    static_cast<std::int64_t>(env->options.ids_bytes_max);
+                    static_cast<std::int64_t>(env->limits.ids_bytes_max);
   const auto own = state.ids.heap_bytes();
   state.ids.evict(over > 0 && !fetching_ ? own / 2 : own);
   measure();
@@ -343,6 +389,9 @@ void aggregator_state::hand_to_worker(const query_job_ptr& job) {
     facts.newest = time_from_ms(state.newest_ms);
     facts.oldest = time_from_ms(state.oldest_ms);
   }
+  if (job->asked.generation != 0 && job->asked.generation != owner.generation)
+    return job->then(failure{errc::bad_request, "/generation: the merchant's generation is " +
+                                                    std::to_string(owner.generation)});
   auto planned = make_plan(job->asked, facts, job->now);
   if (!planned) return job->then(planned.error());
   job->owner = owner;
@@ -378,15 +427,18 @@ void aggregator_state::rebuild(const inspection_ptr& what) {
   rebuilding_ = true;
   ready_ = false;
   const auto upto = what ? state.applied : std::numeric_limits<std::uint64_t>::max();
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner, upto, what,
+  env->run_io([env = env, me = aggregator_actor{self}, who = owner, upto, what, rules = rules_,
                old = what ? std::make_shared<merchant_state>(std::move(state)) : nullptr] {
     result<std::uint64_t> before = std::uint64_t{0};
-    if (old) before = persistence::state_hash(*old, *env->state, who, env->rules);
+    if (old)
+      before = persistence::state_hash(*old, *env->state, who, rules->rules_of(who.merchant));
     auto loaded = std::make_shared<loaded_merchant>();
     auto rebuilt = persistence::rebuild_merchant(*env->journal, *env->state, who, upto,
-                                                 settings_of(*env), env->rules);
+                                                 rules->settings_of(who.merchant),
+                                                 rules->rules_of(who.merchant));
     if (rebuilt) {
-      const auto after = persistence::state_hash(rebuilt->state, *env->state, who, env->rules);
+      const auto after =
+          persistence::state_hash(rebuilt->state, *env->state, who, rules->rules_of(who.merchant));
       if (what && before && after) what->rebuilt(*before == *after);
       if (what && !before) what->rebuilt(before.error());
       if (what && before && !after) what->rebuilt(after.error());

@@ -49,16 +49,22 @@ struct aggregator_state {
   void work_on_requests();
   bool run_tail();
   bool run_part(merchant_part& part);
+  void begin_switch(persistence::round_number round, std::uint32_t generation);
+  [[nodiscard]] bool switched_badly(const loaded_merchant& from) const;
+  void work_on_switch();
+  void read_again();
   logic_v1::applied apply_decoded(const round_item& item);
   bool want_ids(const round_item* from, const round_item* to);
   void fetch_ids();
-  void begin_save();
+  void begin_save(persistence::round_number upto);
   void rebuild(const inspection_ptr& what);
   void hand_to_worker(const query_job_ptr& job);
   void measure();
   [[nodiscard]] failure unknown() const;
   [[nodiscard]] bool dirty() const { return state.unsaved_events > 0; }
-  [[nodiscard]] bool blocked() const { return !ready_ || fetching_ || rebuilding_; }
+  [[nodiscard]] bool blocked() const {
+    return !ready_ || fetching_ || rebuilding_ || switch_round_ != 0;
+  }
 
   std::vector<merchant_part> parts_;  // a vector and a position: a deque costs 600 bytes empty
   std::size_t parts_next_ = 0;
@@ -70,6 +76,10 @@ struct aggregator_state {
   persistence::round_number last_round_ = 0, saved_round_ = 0;
   std::uint32_t measure_in_ = 0;
   std::int64_t ids_counted_ = 0;
+  rules_ptr rules_;                             // of owner.generation
+  const ruleset* counting_ = nullptr;           // in rules_, of this merchant
+  persistence::round_number switch_round_ = 0;  // of the promotion that is being followed
+  std::uint32_t switch_to_ = 0;                 // its generation
   std::vector<slice_range> ids_wanted_;
   std::shared_ptr<persistence::state_store::batch> batch_;  // the snapshot on its way to disk
   std::unique_ptr<delta_rows> saving_rows_;                 // its rows

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/commands.hpp"
+#include "persistence/registry.hpp"
 
 /// What the command handlers share: words, waiting for actors, durable changes.
 namespace tally::actors::command_parts {
@@ -17,7 +18,7 @@ constexpr std::chrono::seconds answer_timeout{30};
 constexpr std::chrono::seconds long_timeout{3'600};  // a rebuild reads the whole log
 constexpr std::size_t list_limit = 10'000;
 
-/// A command's words: positional ones and "--name value" options.
+/// A command's words: positional ones, "--name value" options and "--name" switches (empty).
 struct arguments {
   std::vector<std::string> words;
   std::map<std::string, std::string, std::less<>> options;
@@ -39,6 +40,12 @@ struct command {
 [[nodiscard]] const std::vector<command>& merchant_commands();
 [[nodiscard]] const std::vector<command>& node_commands();
 [[nodiscard]] const std::vector<command>& ruleset_commands();
+[[nodiscard]] const std::vector<command>& reprocess_commands();
+
+/// "merchant alias add|remove ID PROTOCOL:NAME" and "merchant alias list ID".
+outcome_text merchant_alias(command_context& context, const arguments& a);
+/// Takes an alias from the merchant's list, then frees it.
+status forget_alias(command_context& context, const persistence::alias_record& a);
 
 inline failure usage(std::string text) {
   return {errc::bad_request, "usage: " + std::move(text)};
@@ -86,6 +93,9 @@ void audit(command_context& context, const std::string& action, const json& deta
 /// Checks a ruleset's text and keeps it. Gives its version; that of an equal one where there is
 /// one.
 result<std::uint32_t> add_ruleset(command_context& context, const std::string& text);
+/// Builds and promotes a generation of one merchant with this zone and currency. Gives its number.
+result<std::uint32_t> change_reporting(command_context& context, const std::string& merchant,
+                                       const std::string& zone, const std::string& currency);
 [[nodiscard]] json ledger_json(const ledger& l);
 
 }  // namespace tally::actors::command_parts

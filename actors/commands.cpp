@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <atomic>
 
 #include "actors/command_parts.hpp"
@@ -57,12 +58,18 @@ using namespace command_parts;
 
 namespace {
 
+std::array<const std::vector<command>*, 4> lists() {
+  return {&merchant_commands(), &ruleset_commands(), &reprocess_commands(), &node_commands()};
+}
+
+/// An option that is given more than once has all its values, with commas between them.
 arguments parse_words(const std::vector<std::string>& words, std::size_t from) {
   arguments a;
   for (auto i = from; i < words.size(); ++i) {
-    if (words[i].starts_with("--") && i + 1 < words.size()) {
-      a.options[words[i].substr(2)] = words[i + 1];
-      ++i;
+    if (words[i].starts_with("--")) {
+      const bool has_value = i + 1 < words.size() && !words[i + 1].starts_with("--");
+      auto& value = a.options[words[i].substr(2)];
+      if (has_value) value += (value.empty() ? "" : ",") + words[++i];
     } else {
       a.words.push_back(words[i]);
     }
@@ -76,18 +83,19 @@ void inspect(const std::vector<lane_actor>& lanes, const inspection_ptr& what) {
   caf::anon_send(lanes[lane_of(shard_of(merchant_hash(what->merchant)))], run_atom::value, what);
 }
 
-result<std::string> create_key(command_context& context, const std::string& scope,
-                               const std::string& merchant, const std::string& label) {
-  const auto text = persistence::make_key_text(scope, merchant.empty() ? "main" : merchant);
+result<std::string> create_key(command_context& context, const key_wish& wish) {
+  const auto text =
+      persistence::make_key_text(wish.scope, wish.merchant.empty() ? "main" : wish.merchant);
   persistence::key_record k;
   k.hash = persistence::hash_of_key(text);
-  k.scope = scope;
-  k.merchant = merchant;
-  k.label = label;
+  k.scope = wish.scope;
+  k.merchant = wish.merchant;
+  k.label = wish.label;
+  k.may_create = wish.may_create;
   k.created_ms = to_ms(context.env->now());
   const auto r = to_record(k);
-  const auto made =
-      merchant.empty() ? put_meta(context, r.key, r.value) : change(context, merchant, {}, {r});
+  const auto made = wish.merchant.empty() ? put_meta(context, r.key, r.value)
+                                          : change(context, wish.merchant, {}, {r});
   if (!made) return made.error();
   return text;
 }
@@ -95,7 +103,7 @@ result<std::string> create_key(command_context& context, const std::string& scop
 const std::vector<std::pair<std::string, std::string>>& command_help() {
   static const auto all = [] {
     std::vector<std::pair<std::string, std::string>> help;
-    for (const auto* list : {&merchant_commands(), &ruleset_commands(), &node_commands()})
+    for (const auto* list : lists())
       for (const auto& c : *list) help.emplace_back(c.name, c.help);
     return help;
   }();
@@ -110,7 +118,7 @@ result<std::string> run_command(command_context& context, const std::vector<std:
       list.push_back({{"command", name}, {"help", help}});
     return json{{"commands", list}}.dump();
   }
-  for (const auto* list : {&merchant_commands(), &ruleset_commands(), &node_commands()})
+  for (const auto* list : lists())
     for (const auto& c : *list) {
       const auto space = c.name.find(' ');
       if (space == std::string::npos) {

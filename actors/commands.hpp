@@ -11,6 +11,14 @@
 
 namespace tally::actors {
 
+class reprocessor;
+using reprocess_task = std::shared_ptr<std::function<void(reprocessor&)>>;
+using reprocess_actor = caf::typed_actor<
+    // Runs a task on the reprocessor.
+    caf::reacts_to<run_atom, reprocess_task>,
+    // To itself: works for a moment.
+    caf::reacts_to<tick_atom>>;
+
 /// What console commands work on.
 struct command_context {
   node_env_ptr env;
@@ -18,6 +26,7 @@ struct command_context {
   journal_actor journal;
   keeper_actor keeper;
   io_actor worker;  // commands wait for answers here, one at a time
+  reprocess_actor reprocess;
   std::string version;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
@@ -32,8 +41,14 @@ result<std::string> run_command(command_context& context, const std::vector<std:
 /// Looks into a merchant's aggregator and waits. Used by commands and by engine::report.
 void inspect(const std::vector<lane_actor>& lanes, const inspection_ptr& what);
 
+/// A key to be made. Platform and admin keys have no merchant.
+struct key_wish {
+  std::string scope, merchant, label;
+  bool may_create = true;  // of a platform key
+};
 /// Registers a key in the shard of its merchant, or in `meta` for platform and admin keys.
-result<std::string> create_key(command_context& context, const std::string& scope,
-                               const std::string& merchant, const std::string& label);
+result<std::string> create_key(command_context& context, const key_wish& wish);
 
 }  // namespace tally::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::reprocess_task)

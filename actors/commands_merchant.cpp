@@ -6,6 +6,15 @@
 namespace tally::actors::command_parts {
 namespace {
 
+status check_reporting(const std::string& zone_name, const std::string& currency) {
+  if (zone::find(zone_name) == nullptr)
+    return failure{errc::bad_request,
+                   "timezone: '" + zone_name + "' is no zone of the tz database"};
+  if (!is_currency(currency))
+    return failure{errc::bad_request, "currency: '" + currency + "' is no ISO 4217 code"};
+  return done{};
+}
+
 outcome_text merchant_create(command_context& context, const arguments& a) {
   if (a.words.size() != 1) return usage("merchant create ID --timezone ZONE --currency CODE");
   persistence::merchant_record m{
@@ -13,10 +22,7 @@ outcome_text merchant_create(command_context& context, const arguments& a) {
       a.option("currency", context.env->options.default_currency), to_ms(context.env->now())};
   if (!is_merchant_id(m.merchant))
     return failure{errc::bad_request, "merchant: 1 to 64 characters of A-Z a-z 0-9 . _ -"};
-  if (zone::find(m.zone) == nullptr)
-    return failure{errc::bad_request, "timezone: '" + m.zone + "' is no zone of the tz database"};
-  if (!is_currency(m.currency))
-    return failure{errc::bad_request, "currency: '" + m.currency + "' is no ISO 4217 code"};
+  if (auto good = check_reporting(m.zone, m.currency); !good) return good.error();
   if (persistence::find_merchant(*context.env->journal, m.merchant))
     return failure{errc::conflict, "merchant '" + m.merchant + "' exists"};
   event e;
@@ -30,8 +36,8 @@ outcome_text merchant_create(command_context& context, const arguments& a) {
   std::string bytes;
   persistence::encode_event(e, bytes);
   if (auto made = change(context, m.merchant, bytes, {to_record(m)}); !made) return made.error();
-  const auto write_key = create_key(context, "write", m.merchant, "first");
-  const auto read_key = create_key(context, "read", m.merchant, "first");
+  const auto write_key = create_key(context, {"write", m.merchant, "first"});
+  const auto read_key = create_key(context, {"read", m.merchant, "first"});
   if (!write_key) return write_key.error();
   if (!read_key) return read_key.error();
   audit(context, "merchant create", {{"merchant", m.merchant}});
@@ -41,6 +47,27 @@ outcome_text merchant_create(command_context& context, const arguments& a) {
               {"write_key", *write_key},
               {"read_key", *read_key}}
       .dump();
+}
+
+outcome_text merchant_set(command_context& context, const arguments& a) {
+  if (a.words.size() != 1 || a.options.empty())
+    return usage("merchant set ID [--timezone ZONE] [--currency CODE]");
+  const auto known = persistence::find_merchant(*context.env->journal, a.words[0]);
+  if (!known) return failure{known.error().code, "merchant '" + a.words[0] + "'"};
+  const auto zone = a.option("timezone", known->zone);
+  const auto currency = a.option("currency", known->currency);
+  if (auto good = check_reporting(zone, currency); !good) return good.error();
+  std::uint32_t generation = 0;
+  if (zone != known->zone || currency != known->currency) {
+    const auto changed = change_reporting(context, a.words[0], zone, currency);
+    if (!changed) return changed.error();
+    generation = *changed;
+    audit(context, "merchant set",
+          {{"merchant", a.words[0]}, {"timezone", zone}, {"currency", currency}});
+  }
+  json reply{{"merchant", a.words[0]}, {"timezone", zone}, {"currency", currency}};
+  if (generation != 0) reply["generation"] = generation;
+  return reply.dump();
 }
 
 outcome_text merchant_list(command_context& context, const arguments&) {
@@ -67,17 +94,22 @@ outcome_text merchant_show(command_context& context, const arguments& a) {
       });
 }
 
-/// Takes a merchant's settings and keys away, so that nothing can be written or read any more; its
-/// events stay in the journal.
+/// Takes a merchant's settings, keys and aliases away, so that nothing can be written or read any
+/// more; its events stay in the journal.
 outcome_text merchant_delete(command_context& context, const arguments& a) {
   if (a.words.size() != 1) return usage("merchant delete ID");
   const auto found = persistence::find_merchant(*context.env->journal, a.words[0]);
   if (!found) return failure{found.error().code, "merchant '" + a.words[0] + "'"};
   const auto keys = persistence::list_keys(*context.env->journal, a.words[0]);
   if (!keys) return keys.error();
+  const auto aliases = persistence::list_aliases(*context.env->journal, a.words[0]);
+  if (!aliases) return aliases.error();
+  for (const auto& alias : *aliases)
+    if (auto gone = forget_alias(context, alias); !gone) return gone.error();
   std::vector<persistence::record> records{{to_record(*found).key, {}}};
   for (const auto& k : *keys) records.push_back(removal_of(k));
   if (auto made = change(context, a.words[0], {}, records); !made) return made.error();
+  ++context.env->deletions;
   audit(context, "merchant delete", {{"merchant", a.words[0]}});
   return json{{"merchant", a.words[0]}, {"deleted", true}, {"keys_revoked", keys->size()}}.dump();
 }
@@ -112,17 +144,25 @@ outcome_text key_create(command_context& context, const arguments& a) {
   const auto scope = a.option("scope");
   const auto merchant = a.option("merchant", a.words.empty() ? "" : a.words[0]);
   const bool of_merchant = scope == "write" || scope == "read";
+  const bool may_create = !a.options.contains("no-create");
   if (!of_merchant && scope != "platform" && scope != "admin")
-    return usage("key create --scope platform|write|read|admin [--merchant ID] [--label TEXT]");
+    return usage(
+        "key create --scope platform|write|read|admin [--merchant ID] [--label TEXT] "
+        "[--no-create]");
   if (of_merchant && merchant.empty())
     return usage("key create --scope " + scope + " --merchant ID [--label TEXT]");
+  if (!may_create && scope != "platform")
+    return failure{errc::bad_request, "no-create: only a platform key could create merchants"};
   if (of_merchant && !persistence::find_merchant(*context.env->journal, merchant))
     return failure{errc::not_found, "merchant '" + merchant + "'"};
-  const auto key = create_key(context, scope, of_merchant ? merchant : "", a.option("label"));
+  const auto key =
+      create_key(context, {scope, of_merchant ? merchant : "", a.option("label"), may_create});
   if (!key) return key.error();
-  audit(context, "key create", {{"scope", scope}, {"merchant", merchant}});
+  audit(context, "key create",
+        {{"scope", scope}, {"merchant", merchant}, {"may_create", may_create}});
   json reply{{"scope", scope}, {"key", *key}};
   if (of_merchant) reply["merchant"] = merchant;
+  if (scope == "platform") reply["may_create"] = may_create;
   return reply.dump();
 }
 
@@ -136,6 +176,7 @@ outcome_text key_list(command_context& context, const arguments& a) {
                     {"scope", k.scope},
                     {"merchant", k.merchant},
                     {"label", k.label},
+                    {"may_create", k.scope == "platform" && k.may_create},
                     {"created", format_rfc3339(time_from_ms(k.created_ms))}});
   return json{{"keys", list}}.dump();
 }
@@ -185,11 +226,14 @@ const std::vector<command>& merchant_commands() {
       {"merchants", "all registered merchants", merchant_list},
       {"merchant list", "all registered merchants", merchant_list},
       {"merchant create", "ID --timezone ZONE --currency CODE", merchant_create},
+      {"merchant set", "ID [--timezone ZONE] [--currency CODE]: for its past too", merchant_set},
       {"merchant show", "ID: settings and ledger", merchant_show},
       {"merchant inspect", "ID: the live state", merchant_inspect},
-      {"merchant delete", "ID: revokes its keys and settings", merchant_delete},
+      {"merchant alias", "add|remove ID PROTOCOL:NAME, list ID: its names in other protocols",
+       merchant_alias},
+      {"merchant delete", "ID: revokes its keys, aliases and settings", merchant_delete},
       {"keys", "[--merchant ID]: keys without their text", key_list},
-      {"key create", "--scope platform|write|read|admin [--merchant ID]", key_create},
+      {"key create", "--scope platform|write|read|admin [--merchant ID] [--no-create]", key_create},
       {"key list", "[--merchant ID]: keys without their text", key_list},
       {"key revoke", "KEY|ID [--merchant ID]", key_revoke},
       {"token create", "--merchant ID [--ttl SECONDS]: a read token for embedding", token_create},

@@ -18,10 +18,10 @@ outcome_text node_status(command_context& context, const arguments&) {
   return json{{"version", context.version},
               {"node", env.journal->identity()},
               {"uptime_s", up.count()},
-              {"state", env.is_broken   ? "broken"
-                        : env.draining  ? "draining"
-                        : env.disk_full ? "disk_full"
-                                        : "ready"},
+              {"state", env.is_broken                 ? "broken"
+                        : env.leaving || env.draining ? "draining"
+                        : env.disk_full               ? "disk_full"
+                                                      : "ready"},
               {"rounds", env.last_round.load()},
               {"log_bytes", env.log_bytes_now.load()},
               {"live_merchants", env.metrics.live_merchants.load()},
@@ -124,6 +124,7 @@ json round_json(persistence::round_number number,
                                                                {"kind", static_cast<int>(e.kind)},
                                                                {"id", e.id},
                                                                {"name", e.name},
+                                                               {"network", e.network},
                                                                {"at", format_rfc3339(e.at)}});
                                   });
     chunks.push_back(std::move(chunk));
@@ -173,10 +174,12 @@ outcome_text audit_list(command_context& context, const arguments&) {
 
 outcome_text rejects(command_context& context, const arguments& a) {
   if (a.words.size() < 2 || a.words[0] != "list") return usage("rejects list MERCHANT");
-  const auto owner = owner_of(merchant_hash(a.words[1]), a.words[1]);
   const auto saved = look_into<bool>(context, a.words[1], true,
                                      [](const merchant_state&) -> result<bool> { return true; });
   if (!saved) return saved.error();
+  const auto serving = serving_of(*context.env, a.words[1]);
+  if (!serving) return serving.error();
+  const auto owner = owner_of(merchant_hash(a.words[1]), a.words[1], serving->generation);
   auto list = json::array();
   const auto scanned =
       context.env->state->scan_rejects(owner, 0, [&](std::uint64_t offset, std::string_view bytes) {
@@ -203,6 +206,18 @@ outcome_text backup(command_context& context, const arguments& a) {
   return json{{"directory", a.words[0]}}.dump();
 }
 
+/// Ends the node as SIGTERM does. A repeat changes nothing: a second signal would end it at once.
+outcome_text drain_node(command_context& context, const arguments& a) {
+  if (!a.words.empty()) return usage("drain");
+  auto& env = *context.env;
+  if (!env.options.on_drain) return failure{errc::unavailable, "this node cannot end itself"};
+  if (!env.leaving.exchange(true)) {
+    audit(context, "drain", json::object());
+    env.options.on_drain();
+  }
+  return json{{"state", "draining"}}.dump();
+}
+
 }  // namespace
 
 const std::vector<command>& node_commands() {
@@ -216,6 +231,7 @@ const std::vector<command>& node_commands() {
       {"rejects", "list MERCHANT: refused events that were kept", rejects},
       {"log", "tail [ROUNDS] | dump ROUND", log_show},
       {"loglevel", "error|warn|info|debug", log_level},
+      {"drain", "finish what was accepted, save everything and end the node", drain_node},
       {"audit", "admin actions, oldest first", audit_list},
       {"backup", "DIRECTORY: a checkpoint of this node's data", backup},
   };

@@ -1,5 +1,7 @@
 #include "actors/console_client.hpp"
 
+#include <algorithm>
+#include <array>
 #include <caf/io/all.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -33,6 +35,14 @@ caf::actor_system_config& client_config() {
   return config;
 }
 
+constexpr std::chrono::minutes long_timeout{10};
+
+/// Whether a command may work for minutes before it answers.
+bool is_long(const std::vector<std::string>& words) {
+  static constexpr std::array names{"rebuild", "backup", "rejects"};
+  return !words.empty() && std::find(names.begin(), names.end(), words[0]) != names.end();
+}
+
 }  // namespace
 
 console_client::console_client(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
@@ -61,8 +71,8 @@ result<std::unique_ptr<console_client>> console_client::connect(std::string host
 result<std::string> console_client::run(const std::vector<std::string>& words) {
   caf::scoped_actor self{impl_->system, true};
   std::optional<result<std::string>> answer;
-  self->request(impl_->node, impl_->timeout, console_atom::value, impl_->token,
-                nlohmann::json(words).dump())
+  const auto limit = is_long(words) ? std::chrono::milliseconds{long_timeout} : impl_->timeout;
+  self->request(impl_->node, limit, console_atom::value, impl_->token, nlohmann::json(words).dump())
       .receive(
           [&](std::uint8_t code, std::string& text) {
             if (code == 0) {
@@ -72,7 +82,11 @@ result<std::string> console_client::run(const std::vector<std::string>& words) {
             }
           },
           [&](caf::error& why) {
-            answer.emplace(failure{errc::unavailable, impl_->system.render(why)});
+            answer.emplace(failure{
+                errc::unavailable,
+                why == caf::sec::request_timeout
+                    ? "the node has not answered in " + std::to_string(limit.count() / 1'000) + " s"
+                    : "the node is gone: " + impl_->system.render(why)});
           });
   return std::move(*answer);
 }

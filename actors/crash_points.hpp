@@ -24,6 +24,10 @@ enum class crash_point : std::uint8_t {
   keeper_before_flush,
   keeper_after_flush,  // flushed, and the journal does not yet say from where to read
   keeper_after_mark,
+  generation_after_save,      // a generation that is being built saved how far it is
+  generation_before_promote,  // built and flushed, and no merchant has changed
+  generation_mid_promote,     // one merchant has changed
+  generation_after_promote,   // all have, and it is not noted
 };
 
 /// The exit code of a process that ended at such a point.

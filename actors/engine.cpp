@@ -15,6 +15,7 @@
 #include "actors/lane.hpp"
 #include "actors/query_worker.hpp"
 #include "actors/recovery.hpp"
+#include "actors/reprocessor.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::actors {
@@ -48,6 +49,32 @@ status validate(const engine_options& o) {
   return done{};
 }
 
+/// Merchants on their way into the journal for one caller.
+struct registration {
+  engine::found_merchants found;
+  callback<engine::found_merchants> then;
+  std::atomic<std::size_t> open{0};
+  std::atomic<errc> failed{errc{0}};
+
+  void one_done(const status& outcome) {
+    if (!outcome) failed = outcome.error().code;
+    if (open.fetch_sub(1) != 1) return;
+    if (failed.load() == errc{0}) return then(std::move(found));
+    then(failure{failed.load(), "the merchant could not be registered"});
+  }
+};
+
+void send_registration(const node_env& env, const std::vector<lane_actor>& lanes,
+                       std::string merchant, std::shared_ptr<registration> work) {
+  const auto& to = lanes[lane_of(shard_of(merchant_hash(merchant)))];
+  auto what = std::make_shared<registry_change>();
+  what->records.push_back(persistence::to_record(persistence::merchant_record{
+      merchant, env.options.default_zone, env.options.default_currency, to_ms(env.now())}));
+  what->merchant = std::move(merchant);
+  what->then = [work = std::move(work)](const status& s) { work->one_done(s); };
+  caf::anon_send(to, run_atom::value, registry_change_ptr{what});
+}
+
 }  // namespace
 
 struct engine::impl {
@@ -66,6 +93,7 @@ struct engine::impl {
   std::vector<gateway_actor> fronts;
   keeper_actor keeper;
   io_actor worker;
+  reprocess_actor reprocess;
   console_actor console_handle;
   command_context commands;
   std::map<std::string, command_runner, std::less<>> more_commands;
@@ -98,12 +126,14 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   commands.keeper = keeper;
   commands.worker = worker;
   commands.version = TALLY_VERSION;
+  reprocess = system.spawn<caf::detached>(actors::reprocess, commands);
+  commands.reprocess = reprocess;
 }
 
 /// An import writes with a platform key of its own, which anyone who may use the console could
 /// make anyway.
 result<std::string> engine::impl::import_session() {
-  const auto key = create_key(commands, "platform", "", "import");
+  const auto key = create_key(commands, {"platform", "", "import"});
   if (!key) return key.error();
   return nlohmann::json{{"http", http_address}, {"key", *key}}.dump();
 }
@@ -130,6 +160,7 @@ result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
   if (auto good = validate(options); !good) return good.error();
   auto env = std::make_shared<node_env>();
   env->options = options;
+  env->limits.take(options);
   env->on_broken = options.on_broken;
   if (!env->on_broken) env->on_broken = [](const std::string&) {};
   env->now = [] {
@@ -164,6 +195,7 @@ engine::~engine() {
     actor = nullptr;
   };
   end(self.console_handle);
+  end(self.reprocess);
   for (auto& f : self.fronts) end(f);
   for (auto& l : self.lanes) end(l);
   self.commands = {};
@@ -188,7 +220,7 @@ void engine::submit(submission_ptr events) {
   const auto bytes = static_cast<std::int64_t>(events->bytes.size());
   const auto queued = env.metrics.queue_bytes += bytes;
   if (env.draining || env.disk_full || env.is_broken ||
-      queued > static_cast<std::int64_t>(env.options.queue_bytes_max)) {
+      queued > static_cast<std::int64_t>(env.limits.queue_bytes_max)) {
     env.metrics.queue_bytes -= bytes;
     env.metrics.events_unavailable += events->events.size();
     for (auto& e : events->events) e.what = outcome::unavailable;
@@ -219,6 +251,13 @@ void engine::find_key(std::string key, callback<key_facts> then) {
   });
 }
 
+void engine::find_alias(std::string alias, callback<std::string> then) {
+  impl_->env->run_io([env = impl_->env, alias = std::move(alias), then = std::move(then)] {
+    const auto found = persistence::find_alias(*env->journal, alias);
+    then(found ? result<std::string>{found->merchant} : result<std::string>{found.error()});
+  });
+}
+
 void engine::ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
                  event_time now, callback<query_reply> then) {
   auto job = std::make_shared<query_job>();
@@ -237,7 +276,7 @@ void engine::ask(question q, std::vector<ack_position> after, std::chrono::milli
 void engine::report(std::string merchant, callback<merchant_report> then) {
   auto what = std::make_shared<inspection>();
   what->merchant = merchant;
-  what->looker = [merchant, then = std::move(then), env = impl_->env](
+  what->looker = [merchant, then = std::move(then), env = impl_->env, shown = what.get()](
                      result<const merchant_state*> state, persistence::round_number) {
     if (!state) return then(state.error());
     const auto& s = **state;
@@ -245,7 +284,7 @@ void engine::report(std::string merchant, callback<merchant_report> then) {
     r.merchant = merchant;
     r.zone = s.zone_name;
     r.currency = s.currency;
-    r.generation = first_generation;
+    r.generation = shown->generation;
     r.as_of = r.complete_through = env->now();
     r.ledger.accepted = s.counts.accepted;
     r.ledger.duplicate = s.counts.duplicate;
@@ -257,15 +296,27 @@ void engine::report(std::string merchant, callback<merchant_report> then) {
   inspect(impl_->lanes, what);
 }
 
-void engine::exists(std::string merchant, callback<bool> then) {
-  impl_->env->run_io([env = impl_->env, merchant = std::move(merchant), then = std::move(then)] {
-    if (persistence::find_merchant(*env->journal, merchant)) {
-      then(true);
-      return;
+void engine::find_merchants(std::vector<merchant_wish> wishes, callback<found_merchants> then) {
+  impl_->env->run_io([lanes = impl_->lanes, env = impl_->env, wishes = std::move(wishes),
+                      then = std::move(then)]() mutable {
+    auto work = std::make_shared<registration>();
+    work->then = std::move(then);
+    work->found.deletions = env->deletions;
+    std::vector<std::string> missing;
+    for (auto& w : wishes) {
+      const auto there = persistence::find_merchant(*env->journal, w.merchant);
+      if (!there && there.error().code != errc::not_found) return work->then(there.error());
+      work->found.known.push_back(there.ok() || w.create);
+      if (!there && w.create) missing.push_back(std::move(w.merchant));
     }
-    const auto owner = owner_of(merchant_hash(merchant), merchant);
-    then(env->state->read_page(owner, persistence::head_part, 0).ok());
+    work->open = missing.size();
+    if (missing.empty()) return work->then(std::move(work->found));
+    for (auto& merchant : missing) send_registration(*env, lanes, std::move(merchant), work);
   });
+}
+
+std::uint32_t engine::deletions() const {
+  return impl_->env->deletions;
 }
 
 void engine::add_command(std::string words, command_runner run) {
@@ -279,6 +330,10 @@ void engine::set_http_address(std::string host_port) {
 result<std::string> engine::check_token(std::string_view token) const {
   return persistence::check_read_token(impl_->token_secret, token,
                                        to_ms(impl_->env->now()) / 1'000);
+}
+
+persistence::daily_salts engine::visitor_salts() const {
+  return impl_->env->salts.get();
 }
 
 const std::string& engine::console_token() const {
@@ -297,12 +352,22 @@ std::string engine::not_ready() const {
   const auto& env = *impl_->env;
   if (env.is_broken) return "journal broken: " + env.broken;
   if (env.disk_full) return "disk full";
-  if (env.draining) return "draining";
+  if (env.leaving || env.draining) return "draining";
   return {};
 }
 
 const engine_metrics& engine::metrics() const {
   return impl_->env->metrics;
+}
+
+status engine::change_limits(const engine_options& options) {
+  if (auto good = validate(options); !good) return good;
+  impl_->env->limits.take(options);
+  return done{};
+}
+
+void engine::leave() {
+  impl_->env->leaving = true;
 }
 
 status engine::drain(std::chrono::milliseconds limit) {

@@ -12,6 +12,7 @@
 #include "domain/query.hpp"
 #include "domain/result.hpp"
 #include "domain/time.hpp"
+#include "persistence/daily_salts.hpp"
 
 namespace tally::actors {
 
@@ -21,7 +22,8 @@ struct engine_options {
   std::string console_host = "127.0.0.1";
   std::uint16_t console_port = 0;                     // 0: any free one
   std::function<void(const std::string&)> on_broken;  // journal failed for good: end the process
-  std::string default_zone = "UTC";                   // of merchants that a platform key creates
+  std::function<void()> on_drain;    // the console asked for it: drain and end as on SIGTERM
+  std::string default_zone = "UTC";  // of merchants that a platform key creates
   std::string default_currency = "USD";
   std::uint64_t state_memory_max = 2ull << 30;   // bytes of live aggregators
   std::uint64_t ids_bytes_max = 1ull << 30;      // of which recognised ids
@@ -40,6 +42,7 @@ struct engine_options {
   std::chrono::microseconds commit_delay{
       200};                           // how long a sync waits for more requests to share it
   std::uint32_t commit_siblings = 5;  // where the one before served so many
+  std::uint32_t reprocess_events_per_s = 100'000;  // that a generation is built at, 0: no limit
   std::uint32_t query_workers = 2;
   std::uint32_t io_workers = 2;
   std::uint32_t scheduler_threads = 0;            // 0: as many as cores
@@ -94,11 +97,25 @@ class engine {
   /// Checks a key's text against the shard or node table that holds its hash. unauthorized where
   /// unknown, unavailable where it cannot be asked now. Not cached: callers keep answers 5 s.
   void find_key(std::string key, callback<key_facts> then);
+  /// The merchant that a foreign protocol's name stands for (persistence::alias_text); not_found
+  /// where unknown, anything else where it cannot be asked now. Not cached either.
+  void find_alias(std::string alias, callback<std::string> then);
   void ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
            event_time now, callback<query_reply> then);
   void report(std::string merchant, callback<merchant_report> then);
-  /// True where the merchant is known (registered or with events).
-  void exists(std::string merchant, callback<bool> then);
+  struct merchant_wish {
+    std::string merchant;
+    bool create = false;  // register it with default settings where it is not known
+  };
+  /// For each wish, whether the merchant is registered now; `deletions` is from before the look.
+  struct found_merchants {
+    std::vector<bool> known;
+    std::uint32_t deletions = 0;
+  };
+  /// unavailable or disk_full where one could not be looked up or registered.
+  void find_merchants(std::vector<merchant_wish> wishes, callback<found_merchants> then);
+  /// How many merchants were deleted since the start: what was known before may have changed.
+  [[nodiscard]] std::uint32_t deletions() const;
 
   /// Adds a command that lives outside the engine, such as "query" or "rejects retry". Before any
   /// is run.
@@ -108,6 +125,8 @@ class engine {
   void set_http_address(std::string host_port);
   /// Checks a short-lived signed read token; gives its merchant.
   result<std::string> check_token(std::string_view token) const;
+  /// The secrets that name visitors who send no id of their own.
+  [[nodiscard]] persistence::daily_salts visitor_salts() const;
   /// The token that console clients must show.
   [[nodiscard]] const std::string& console_token() const;
 
@@ -121,6 +140,12 @@ class engine {
   /// Prometheus collectable values; see metrics.hpp.
   [[nodiscard]] const struct engine_metrics& metrics() const;
 
+  /// Takes over the limits that may change while running: memory, queues, passivate_after and
+  /// write_events_per_s. bad_option, and no change at all, for options that start() would refuse.
+  status change_limits(const engine_options& options);
+
+  /// Makes not_ready() say so from now on, while everything is still served. May be repeated.
+  void leave();
   /// Finishes what was accepted, snapshots every live merchant, flushes and closes. Returns when
   /// done or after `limit`; submit() gives unavailable from the first moment.
   status drain(std::chrono::milliseconds limit);

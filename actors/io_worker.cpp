@@ -2,6 +2,7 @@
 
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
+#include "persistence/replay.hpp"
 
 namespace tally::actors {
 namespace {
@@ -30,12 +31,50 @@ status add_round(std::vector<tail_event>& events, const persistence::state_owner
   return done{};
 }
 
+/// Brings the generation that is to serve to the offset of the one that did.
+status catch_up(node_env& env, const persistence::state_owner& owner,
+                const persistence::serving_record& serving, loaded_merchant& loaded) {
+  auto before = owner;
+  before.generation = serving.previous;
+  const auto upto = persistence::saved_offset(*env.state, before, nullptr);
+  if (!upto) return upto.error();
+  if (*upto <= loaded.from.state.applied) return done{};
+  const auto rules = env.generations.find(owner.generation);
+  if (!rules) return failure{errc::not_found, "generation " + std::to_string(owner.generation)};
+  const auto events = env.tail_of_switch.take(*env.journal, owner.merchant, serving.since,
+                                              env.journal->last_round());
+  if (!events) return events.error();
+  persistence::replayed_merchant replayed{*env.state, owner, rules->settings_of(owner.merchant),
+                                          rules->rules_of(owner.merchant),
+                                          persistence::id_use::shared};
+  if (auto resumed = replayed.resume(); !resumed) return resumed;
+  for (const auto& e : *events)
+    if (e.offset <= *upto)
+      if (auto good = replayed.apply(e.bytes, e.offset, e.stamped_at); !good) return good;
+  if (replayed.state().applied != *upto)
+    return failure{errc::corrupt_record,
+                   "generation " + std::to_string(owner.generation) + " of merchant " +
+                       owner.merchant + " lacks events before offset " + std::to_string(*upto)};
+  if (auto saved = replayed.save(); !saved) return saved;
+  loaded.found = true;
+  loaded.from.state = std::move(replayed.state());
+  loaded.from.snapshot = replayed.snapshot();
+  return done{};
+}
+
 }  // namespace
 
-loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& owner,
+loaded_ptr load_merchant(node_env& env, const std::string& merchant,
                          const std::vector<persistence::round_number>& rounds,
                          std::vector<tail_event> events) {
   auto loaded = std::make_shared<loaded_merchant>();
+  const auto serving = serving_of(env, merchant);
+  if (!serving) {
+    loaded->outcome = serving.error();
+    return loaded;
+  }
+  const auto owner = owner_of(merchant_hash(merchant), merchant, serving->generation);
+  loaded->generation = serving->generation;
   auto snapshot = persistence::load_snapshot(*env.state, owner);
   if (snapshot) {
     loaded->from = std::move(*snapshot);
@@ -51,6 +90,9 @@ loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& ow
       loaded->outcome = bytes ? add_round(loaded->events, owner, *bytes) : status{bytes.error()};
       if (!loaded->outcome) return loaded;
     }
+  // A crash leaves all of the events that a change of generation needs in the tail.
+  if (serving->previous != 0 && loaded->events.empty())
+    if (loaded->outcome = catch_up(env, owner, *serving, *loaded); !loaded->outcome) return loaded;
   for (const auto& e : loaded->events) {
     if (e.offset <= loaded->from.state.applied) continue;
     round_item item;

@@ -11,9 +11,11 @@ namespace tally::actors {
 /// 0.17.6 binds a null reference when it spawns a function without arguments.
 io_actor::behavior_type io_worker(io_actor::pointer self, std::uint32_t number);
 
-/// Reads a merchant back: its snapshot, then its events past it: `events`, or where there are none
-/// those of `rounds`. A snapshot that does not decode is corrupt_record. Waits for the disk.
-loaded_ptr load_merchant(const node_env& env, const persistence::state_owner& owner,
+/// Reads a merchant back: its snapshot of the generation that serves it, then its events past it:
+/// `events`, or where there are none those of `rounds`. A snapshot that does not decode is
+/// corrupt_record. Where the serving generation lacks events that the one before it has, it is
+/// brought to the same offset first. Waits for the disk.
+loaded_ptr load_merchant(node_env& env, const std::string& merchant,
                          const std::vector<persistence::round_number>& rounds,
                          std::vector<tail_event> events);
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::seconds tick_every{1};
 constexpr std::chrono::seconds answer_timeout{60};
+constexpr std::chrono::seconds salts_again_after{60};  // where they could not be stored
 
 struct keeper_data {
   node_env_ptr env;
@@ -16,6 +17,7 @@ struct keeper_data {
   journal_actor journal;
   std::deque<std::pair<persistence::round_number, std::uint64_t>> sizes;  // round, log bytes
   std::chrono::steady_clock::time_point flushed = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point salts_tried{};
 };
 
 /// The round before which everything should be saved: half the budget behind the log's end.
@@ -48,11 +50,14 @@ void finish(keeper_actor::pointer self, keeper_data& data, const mark& m,
   data.env->crash.pass(crash_point::keeper_after_flush);
   data.env->metrics.state_bytes = static_cast<std::int64_t>(data.env->state->bytes());
   data.env->metrics.log_bytes = static_cast<std::int64_t>(data.env->journal->log_bytes());
+  const auto hold = data.env->tail_hold.load();
+  const auto first = hold == 0 ? m.first : std::min(hold, m.first);
   self->request(data.journal, answer_timeout, meta_atom::value, std::string{tail_first_key},
-                std::to_string(m.first))
+                std::to_string(first))
       .then(
-          [promise, env = data.env](bool good) mutable {
+          [promise, env = data.env, saved = m.first](bool good) mutable {
             env->crash.pass(crash_point::keeper_after_mark);
+            if (good) env->saved_before = saved;
             promise.deliver(good);
           },
           [promise](caf::error&) mutable { promise.deliver(false); });
@@ -76,10 +81,33 @@ caf::result<bool> flush(keeper_actor::pointer self, const std::shared_ptr<keeper
   return promise;
 }
 
+/// With a new day come new visitors' names. Until the new salt is durable the old one stays.
+void turn_salts(keeper_actor::pointer self, keeper_data& data) {
+  const auto day = persistence::day_of(data.env->now());
+  const auto now = std::chrono::steady_clock::now();
+  if (data.env->salts.get().today.day == day || now - data.salts_tried < salts_again_after) return;
+  data.salts_tried = now;
+  auto turn = persistence::turn_salts(*data.env->journal, day);
+  if (!turn) {
+    spdlog::warn("salts_not_turned reason={}", turn.error().text());
+    return;
+  }
+  auto left = std::make_shared<std::size_t>(turn->records.size());
+  if (*left == 0) data.env->salts.set(turn->salts);
+  for (const auto& r : turn->records)
+    self->request(data.journal, answer_timeout, meta_atom::value, r.key, r.value)
+        .then(
+            [left, env = data.env, salts = turn->salts](bool good) {
+              if (good && --*left == 0) env->salts.set(salts);
+            },
+            [](caf::error&) {});
+}
+
 void tick(keeper_actor::pointer self, const std::shared_ptr<keeper_data>& data) {
   self->delayed_send(self, tick_every, tick_atom::value);
   // Refused writes are not tried again by themselves, so someone has to look for space.
   if (data->env->disk_full) self->send(data->journal, probe_atom::value);
+  turn_salts(self, *data);
   if (const auto round = too_old(*data); round != 0)
     for (const auto& lane : data->lanes) self->send(lane, save_atom::value, round);
   if (std::chrono::steady_clock::now() - data->flushed >= data->env->options.flush_interval)

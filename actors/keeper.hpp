@@ -10,7 +10,7 @@ namespace tally::actors {
 
 using keeper_actor = caf::typed_actor<
     // Every second: has merchants with old unsaved events snapshot, so that a restart has at most
-    // log_unsealed_bytes_max of the log to read.
+    // log_unsealed_bytes_max of the log to read. Turns the visitors' salts when a UTC day ends.
     caf::reacts_to<tick_atom>,
     // Flushes the state database, then notes in the journal from where a restart must read.
     // Answers when done; true where both went well.

@@ -42,7 +42,7 @@ merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash
   if (slot == nullptr) {
     slot = &slots_.insert(merchant, hash);
     slot->refilled = now;
-    slot->tokens = env->options.write_events_per_s;
+    slot->tokens = env->limits.write_events_per_s;
   }
   slots_.touch(*slot, now);
   return *slot;
@@ -70,7 +70,7 @@ void lane_state::wake(merchant_slot& slot) {
 // bucket may go below zero by as much.
 bool lane_state::admit(merchant_slot& slot, submission::entry& e,
                        const submission::entry* previous) {
-  const auto& options = env->options;
+  const auto& limits = env->limits;
   if (previous != nullptr && previous->what != outcome::pending) {
     e.what = previous->what;
     e.retry_after_ms = previous->retry_after_ms;
@@ -81,12 +81,15 @@ bool lane_state::admit(merchant_slot& slot, submission::entry& e,
     return true;
   }
   if (env->draining || env->disk_full || env->is_broken ||
-      slot.meter->queued + e.size > options.merchant_queue_bytes_max) {
+      slot.meter->queued + e.size > limits.merchant_queue_bytes_max) {
     e.what = outcome::unavailable;
     return false;
   }
-  if (options.write_events_per_s == 0) return true;
-  const double rate = options.write_events_per_s;
+  const double rate = limits.write_events_per_s;
+  if (rate == 0) {
+    slot.refilled = {};  // a limit that comes later begins with a full bucket
+    return true;
+  }
   const std::chrono::duration<double> passed = slot.used - slot.refilled;
   slot.refilled = slot.used;
   slot.tokens = std::min(rate * 2, slot.tokens + passed.count() * rate);
@@ -178,7 +181,7 @@ void lane_state::schedule_flush() {
 void lane_state::flush() {
   // Snapshots that pile up are held in memory: new events wait until some of them are written.
   const auto piled_up = env->metrics.snapshot_queue_bytes.load(std::memory_order_relaxed);
-  if (piled_up > static_cast<std::int64_t>(env->options.snapshot_queue_bytes_max) &&
+  if (piled_up > static_cast<std::int64_t>(env->limits.snapshot_queue_bytes_max) &&
       !env->draining) {
     self->delayed_send(self, snapshot_pause, flush_atom::value);
     return;
@@ -369,12 +372,12 @@ void lane_state::tick() {
   const auto now = std::chrono::steady_clock::now();
   // What this lane should give of what all of them have too much.
   const auto live = env->metrics.live_bytes.load(std::memory_order_relaxed);
-  auto over = (live - static_cast<std::int64_t>(env->options.state_memory_max)) / lane_count;
+  auto over = (live - static_cast<std::int64_t>(env->limits.state_memory_max.load())) / lane_count;
   std::size_t asked = 0;
   auto& slots = slots_.by_use();
   for (auto i = slots.begin(); i != slots.end() && asked < passivate_per_tick;) {
     auto& slot = *i++;
-    const bool idle = now - slot.used >= env->options.passivate_after;
+    const bool idle = now - slot.used >= env->limits.passivate_after.load();
     if (!idle && over <= 0) break;
     if (slot.sleeping || slot.gathered != 0) continue;
     if (!slot.aggregator) {

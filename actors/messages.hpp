@@ -112,6 +112,7 @@ struct loaded_merchant {
   status outcome = done{};
   persistence::loaded_state from;
   bool found = false;
+  std::uint32_t generation = 0;    // whose state it is
   std::vector<tail_event> events;  // what `tail` points into
   std::vector<round_item> tail;
 };
@@ -149,6 +150,7 @@ struct inspection {
   bool save_first = false;                    // snapshot before looking: nothing is left in deltas
   bool rebuild = false;                       // throw away and replay the journal, then look
   std::function<void(result<bool>)> rebuilt;  // true: the hash was equal
+  std::uint32_t generation = 0;               // set before `looker` is called: whose state it is
 };
 using inspection_ptr = std::shared_ptr<inspection>;
 

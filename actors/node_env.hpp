@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "actors/crash_points.hpp"
+#include "actors/generation_table.hpp"
 #include "actors/messages.hpp"
 #include "actors/metrics.hpp"
-#include "domain/ruleset.hpp"
+#include "persistence/daily_salts.hpp"
 
 namespace tally::actors {
 
@@ -18,25 +19,53 @@ namespace tally::actors {
 /// merchant. Each lane owns its own part and forgets what it has handed over.
 using tail_index = std::unordered_map<std::string, std::vector<persistence::round_number>>;
 
+/// The options that may change while actors run, who read them anew each time.
+struct live_limits {
+  std::atomic<std::uint64_t> state_memory_max, ids_bytes_max, queue_bytes_max;
+  std::atomic<std::uint64_t> merchant_queue_bytes_max, snapshot_queue_bytes_max;
+  std::atomic<std::uint32_t> write_events_per_s;
+  std::atomic<std::chrono::milliseconds> passivate_after;
+
+  explicit live_limits(const engine_options& from) { take(from); }
+  void take(const engine_options& from) {
+    state_memory_max = from.state_memory_max;
+    ids_bytes_max = from.ids_bytes_max;
+    queue_bytes_max = from.queue_bytes_max;
+    merchant_queue_bytes_max = from.merchant_queue_bytes_max;
+    snapshot_queue_bytes_max = from.snapshot_queue_bytes_max;
+    write_events_per_s = from.write_events_per_s;
+    passivate_after = from.passivate_after;
+  }
+};
+
 /// What all actors of a node share. Made before the first of them, ended after the last.
 struct node_env {
-  engine_options options;
+  engine_options options;  // as started; what `limits` has is read there
+  live_limits limits{options};
   std::unique_ptr<persistence::journal> journal;
   std::unique_ptr<persistence::state_store> state;
-  ruleset rules;
+  generation_table generations;
+  switch_tail tail_of_switch;
+  // Every event of an earlier round is in a snapshot of the serving generation, and on disk.
+  std::atomic<persistence::round_number> saved_before{0};
+  // While merchants change their generation, a restart must read from here: 0, no such limit.
+  std::atomic<persistence::round_number> tail_hold{0};
   std::function<event_time()> now;  // wall clock
   engine_metrics metrics;
   crash_plan crash;
+  persistence::salt_box salts;  // turned by the keeper
   std::vector<io_actor> io;
   io_actor writer;      // snapshots: apart, so that no read waits behind them
   io_actor background;  // for what may take long and is in no hurry
   std::vector<query_actor> queries;
   std::atomic<std::uint32_t> next_io{0}, next_query{0};
+  std::atomic<bool> leaving{false};  // unready, still serving: proxies are to notice
   std::atomic<bool> draining{false};
   std::atomic<std::uint64_t> log_bytes_now{0};  // grows with every round
   std::atomic<persistence::round_number> last_round{0};
   std::string broken;  // set before `is_broken`
   std::atomic<bool> is_broken{false};
+  std::atomic<std::uint32_t> deletions{0};  // of merchants, since the start
   std::atomic<bool> disk_full{false};
   // Called once when the journal has failed for good; the process is to end.
   std::function<void(const std::string&)> on_broken;
@@ -57,11 +86,10 @@ struct node_env {
 };
 using node_env_ptr = std::shared_ptr<node_env>;
 
-constexpr std::uint32_t first_generation = 1;
-
 [[nodiscard]] inline persistence::state_owner owner_of(std::uint64_t hash,
-                                                       std::string_view merchant) {
-  return {shard_of(hash), first_generation, std::string{merchant}};
+                                                       std::string_view merchant,
+                                                       std::uint32_t generation) {
+  return {shard_of(hash), generation, std::string{merchant}};
 }
 
 }  // namespace tally::actors

@@ -112,6 +112,7 @@ result<query_reply> answer_question(const node_env& env, query_job& job) {
   reply.rows_read =
       rows.traffic.size() + rows.commerce.size() + rows.names.size() + rows.operations.size();
   reply.table = evaluate(*job.planned, rows);
+  reply.generation = job.owner.generation;
   reply.as_of = job.as_of;
   reply.complete_through = job.as_of;
   return reply;

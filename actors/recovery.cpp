@@ -98,6 +98,20 @@ void note(std::vector<tail_index>& tails, persistence::round_number round,
                               });
 }
 
+/// A full disk must not keep a node from starting: the salt then waits for the keeper to store it.
+status open_salts(node_env& env) {
+  const auto turn = persistence::turn_salts(*env.journal, persistence::day_of(env.now()));
+  if (!turn) return turn.error();
+  auto salts = turn->salts;
+  if (!turn->records.empty()) {
+    const auto put = env.journal->put_meta(turn->records);
+    if (!put && put.error().code != errc::disk_full) return put;
+    if (!put) salts.today.day = -1;
+  }
+  env.salts.set(salts);
+  return done{};
+}
+
 }  // namespace
 
 result<opened_node> open_node(node_env& env) {
@@ -108,8 +122,11 @@ result<opened_node> open_node(node_env& env) {
   const auto secret = fixed(log, "token_secret", persistence::random_secret());
   for (const auto* value : {&zone, &currency, &secret})
     if (!*value) return value->error();
+  if (auto salted = open_salts(env); !salted) return salted.error();
   env.options.default_zone = *zone;
   env.options.default_currency = *currency;
+
+  if (auto loaded = load_generations(env); !loaded) return loaded.error();
 
   opened_node node;
   node.token_secret = *secret;
@@ -119,6 +136,8 @@ result<opened_node> open_node(node_env& env) {
       log.first_round(), mark ? std::strtoull(mark->c_str(), nullptr, 10) : 1);
   const auto last = log.last_round();
   env.last_round = last;
+  env.saved_before = node.tail_first;
+  if (env.tail_hold != 0) env.tail_hold = node.tail_first;
   env.log_bytes_now = log.log_bytes();
   tail_checker checker;
   failure broken;

@@ -64,7 +64,8 @@ std::shared_ptr<http_connection> http_connection::make(http_loop& loop, int desc
 http_connection::http_connection(http_loop& loop, socket&& s, http_peer&& peer, std::uint64_t id)
     : loop_{loop},
       shared_{loop.shared()},
-      budget_{shared_.stats.buffered_bytes, shared_.options.buffered_bytes_max},
+      rules_{loop.rules()},
+      budget_{shared_.stats.buffered_bytes, rules_.options.buffered_bytes_max},
       socket_{std::move(s)},
       peer_{std::move(peer)},
       id_{id} {}
@@ -79,7 +80,7 @@ void http_connection::start() {
   last_activity_ = request_begun_ = std::chrono::steady_clock::now();
   counted_ = true;
   const auto open = stats.connections_open.fetch_add(1, std::memory_order_relaxed);
-  if (static_cast<std::size_t>(open) < shared_.options.connections_max) return wait_for_input();
+  if (static_cast<std::size_t>(open) < rules_.options.connections_max) return wait_for_input();
   stats.connections_refused.fetch_add(1, std::memory_order_relaxed);
   if (!loop_.may_linger()) return close();
   refuse({503, "too_many_connections", "the server has all the connections it can serve", 1});
@@ -89,7 +90,7 @@ void http_connection::start() {
 void http_connection::wait_for_input() {
   if (waiting_for_input_ || closed_ || eof_) return;
   if (!lingering_ && (input_over_ || is_backlogged() ||
-                      (!parser_ && exchange_count() >= shared_.options.pipeline_max)))
+                      (!parser_ && exchange_count() >= rules_.options.pipeline_max)))
     return;
   waiting_for_input_ = true;
   socket_.async_wait(socket::wait_read,
@@ -146,7 +147,7 @@ void http_connection::pump(std::string_view fresh) {
 
 bool http_connection::can_parse() const {
   return !closed_ && !input_over_ && !starved_ && !input_.empty() && !is_backlogged() &&
-         (parser_ || exchange_count() < shared_.options.pipeline_max);
+         (parser_ || exchange_count() < rules_.options.pipeline_max);
 }
 
 bool http_connection::is_backlogged() const {
@@ -162,7 +163,7 @@ void http_connection::parse() {
       input_.remove_prefix(begin);
       if (input_.empty()) return;
       request_begun_ = last_activity_;
-      parser_.emplace(shared_.options, budget_);
+      parser_.emplace(rules_.options, budget_);
     }
     const bool had_head = parser_->has_head();
     const auto progress = parser_->feed(input_);
@@ -172,7 +173,7 @@ void http_connection::parse() {
       dispatch();
       continue;
     }
-    if (input_.size() > loop_.scratch().size() + shared_.options.header_bytes_max)
+    if (input_.size() > loop_.scratch().size() + rules_.options.header_bytes_max)
       return refuse({400, "bad_request", "malformed chunked encoding", 0});
     starved_ = true;
     if (!had_head && parser_->has_head() && parser_->expects_continue() && input_.empty())
@@ -207,13 +208,13 @@ void http_connection::dispatch() {
   exchange.request_id =
       given && is_request_id(*given) ? *given : id_text(scatter(shared_.id_seed + number));
   request.request_id = exchange.request_id;
-  request.client_address = shared_.proxies.client_of(peer_.address, peer_.text, request.headers);
+  request.client_address = rules_.proxies.client_of(peer_.address, peer_.text, request.headers);
   request.loop = executor_ref{loop_.mailbox()};
   exchange.dispatched = true;
-  exchange.deadline = last_activity_ + shared_.options.answer_timeout;
+  exchange.deadline = last_activity_ + rules_.options.answer_timeout;
   shared_.stats.requests_in_flight.fetch_add(1, std::memory_order_relaxed);
   const auto sequence = first_sequence_ + exchange_count() - 1;
-  if (auto answer = answer_options(shared_.options.cors, request))
+  if (auto answer = answer_options(rules_.options.cors, request))
     return complete(sequence, std::move(*answer));
   hand_over(std::move(request), sequence);
 }
@@ -221,7 +222,7 @@ void http_connection::dispatch() {
 void http_connection::hand_over(http_request&& request, std::uint64_t sequence) {
   const auto accepted = request.header("accept-encoding");
   const auto gzip_from =
-      accepted && accepts_gzip(*accepted) ? shared_.options.gzip_bytes_min : ~std::size_t{0};
+      accepted && accepts_gzip(*accepted) ? rules_.options.gzip_bytes_min : ~std::size_t{0};
   auto answer = [box = loop_.mailbox(), id = id_, sequence, gzip_from](http_response response) {
     compress_response(response, gzip_from);
     box->deliver({id, sequence, std::move(response)});
@@ -269,7 +270,7 @@ void http_connection::complete(std::uint64_t sequence, http_response&& response)
   settle(exchange);
   // The first in order needs no buffer of its own.
   append_response(sequence == first_sequence_ ? out_ : exchange.out, std::move(response), exchange,
-                  shared_.options.cors, loop_.date());
+                  rules_.options.cors, loop_.date());
   if (!running_) loop_.mark_dirty(id_);
 }
 
@@ -298,7 +299,7 @@ void http_connection::advance() {
   if (first_ == exchanges_.size()) {
     exchanges_.clear();
     first_ = 0;
-  } else if (first_ >= shared_.options.pipeline_max) {
+  } else if (first_ >= rules_.options.pipeline_max) {
     exchanges_.erase(exchanges_.begin(), exchanges_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
   }
@@ -346,7 +347,7 @@ void http_connection::finish() {
   if (error) return close();
   lingering_ = true;
   loop_.begin_lingering();
-  linger_until_ = std::chrono::steady_clock::now() + shared_.options.linger_timeout;
+  linger_until_ = std::chrono::steady_clock::now() + rules_.options.linger_timeout;
   if (std::exchange(counted_, false))
     shared_.stats.connections_open.fetch_sub(1, std::memory_order_relaxed);
   wait_for_input();
@@ -380,7 +381,7 @@ void http_connection::drain() {
 }
 
 void http_connection::check_time(steady_time now) {
-  const auto& o = shared_.options;
+  const auto& o = rules_.options;
   if (lingering_) {
     if (now >= linger_until_) close();
     return;
@@ -403,7 +404,7 @@ void http_connection::check_answers(steady_time now) {
 }
 
 void http_connection::check_request_time(steady_time now) {
-  const auto& o = shared_.options;
+  const auto& o = rules_.options;
   std::string_view late;
   if (!parser_->has_head()) {
     if (now - request_begun_ > o.header_timeout) late = "the header took too long";

@@ -75,6 +75,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
 
   http_loop& loop_;
   http_shared& shared_;
+  const http_rules& rules_;
   http_budget budget_;
   socket socket_;
   http_peer peer_;

@@ -69,14 +69,20 @@ http_mailbox::content http_mailbox::take() {
   return std::exchange(content_, {});
 }
 
-http_loop::http_loop(http_shared& shared, std::size_t index)
+http_loop::http_loop(http_shared& shared, const http_rules& rules, std::size_t index)
     : shared_{shared},
+      rules_{rules},
       mailbox_{std::make_shared<http_mailbox>(*this, index)},
-      tick_interval_{tick_for(shared.options)},
+      tick_interval_{tick_for(rules.options)},
       scratch_(scratch_bytes, '\0') {}
 
 http_loop::~http_loop() {
   stop();
+}
+
+void http_loop::set_rules(const http_rules& rules) {
+  rules_ = rules;
+  tick_interval_ = tick_for(rules_.options);
 }
 
 void http_loop::start() {

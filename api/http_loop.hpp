@@ -55,11 +55,15 @@ class http_mailbox {
   std::size_t index_;
 };
 
+/// What a server may be told anew while it runs. Each loop has its own, read by its thread alone.
+struct http_rules {
+  http_options options;
+  http_proxies proxies;
+};
+
 /// What all loops of a server share.
 struct http_shared {
-  http_options options;
   handler handle;
-  http_proxies proxies;
   http_stats stats;
   std::uint64_t id_seed = 0;
   std::atomic<std::uint64_t> ids{0};
@@ -70,7 +74,7 @@ struct http_shared {
 /// unless marked otherwise.
 class http_loop {
  public:
-  http_loop(http_shared& shared, std::size_t index);
+  http_loop(http_shared& shared, const http_rules& rules, std::size_t index);
   ~http_loop();
   http_loop(const http_loop&) = delete;
   http_loop& operator=(const http_loop&) = delete;
@@ -80,6 +84,9 @@ class http_loop {
   [[nodiscard]] const std::shared_ptr<http_mailbox>& mailbox() const { return mailbox_; }
   [[nodiscard]] asio::io_context& context() { return context_; }
   [[nodiscard]] http_shared& shared() { return shared_; }
+  /// Stays where it is: requests that are being read follow a change.
+  [[nodiscard]] const http_rules& rules() const { return rules_; }
+  void set_rules(const http_rules& rules);
 
   /// Takes over an accepted descriptor; past the limit of connections it only says so.
   void adopt(int descriptor, http_peer peer);
@@ -110,6 +117,7 @@ class http_loop {
   http_connection* find(std::uint64_t connection);
 
   http_shared& shared_;
+  http_rules rules_;
   asio::io_context context_{1};
   asio::steady_timer ticker_{context_};
   std::shared_ptr<http_mailbox> mailbox_;

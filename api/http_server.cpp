@@ -35,6 +35,13 @@ status validate(const http_options& o) {
   return done{};
 }
 
+result<http_rules> make_rules(const http_options& options) {
+  if (auto checked = validate(options); !checked) return checked.error();
+  auto proxies = http_proxies::parse(options.trusted_proxies);
+  if (!proxies) return proxies.error();
+  return http_rules{options, std::move(*proxies)};
+}
+
 bool is_out_of_descriptors(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -118,17 +125,14 @@ struct http_server::impl {
 
 result<std::unique_ptr<http_server>> http_server::start(const http_options& options,
                                                         handler handle) {
-  if (auto checked = validate(options); !checked) return checked.error();
-  auto proxies = http_proxies::parse(options.trusted_proxies);
-  if (!proxies) return proxies.error();
+  const auto rules = make_rules(options);
+  if (!rules) return rules.error();
   auto i = std::make_unique<impl>();
-  i->shared.options = options;
   i->shared.handle = std::move(handle);
-  i->shared.proxies = std::move(*proxies);
   std::random_device chance;
   i->shared.id_seed = static_cast<std::uint64_t>(chance()) << 32 | chance();
   for (std::size_t n = 0; n < options.loops; ++n)
-    i->loops.push_back(std::make_unique<http_loop>(i->shared, n));
+    i->loops.push_back(std::make_unique<http_loop>(i->shared, *rules, n));
   for (const auto& where : options.listen) {
     auto listener = http_listener::open(where);
     if (!listener) return listener.error();
@@ -159,6 +163,15 @@ const http_stats& http_server::stats() const {
 
 bool http_server::loop_post(std::size_t loop, std::function<void()> work) {
   return impl_->loops.at(loop)->mailbox()->post(std::move(work));
+}
+
+status http_server::change(const http_options& options) {
+  const auto rules = make_rules(options);
+  if (!rules) return rules.error();
+  const auto shared = std::make_shared<const http_rules>(*rules);
+  for (auto& loop : impl_->loops)
+    loop->mailbox()->post([l = loop.get(), shared] { l->set_rules(*shared); });
+  return done{};
 }
 
 void http_server::stop_accepting() {

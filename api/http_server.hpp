@@ -63,6 +63,10 @@ class http_server {
   /// `Connection: close`. True where all ended within `limit`.
   bool drain(std::chrono::milliseconds limit);
 
+  /// Takes over limits, trusted proxies and CORS for what is read from now on; `listen` and `loops`
+  /// stay as they are. bad_option, and no change at all, for what start() would refuse.
+  status change(const http_options& options);
+
   [[nodiscard]] std::size_t loops() const;
   /// Runs `work` on that loop's thread. False where the loop has ended.
   bool loop_post(std::size_t loop, std::function<void()> work);

@@ -25,7 +25,7 @@ batch_builder::batch_builder(const ingest_context& context)
 void batch_builder::accept(const event& e) {
   const auto begin = batch_.bytes.size();
   persistence::encode_event(e, batch_.bytes);
-  const auto hash = context_.platform ? merchant_hash(e.merchant) : merchant_hash_;
+  const auto hash = e.merchant == context_.merchant ? merchant_hash_ : merchant_hash(e.merchant);
   batch_.events.push_back({static_cast<std::uint32_t>(begin),
                            static_cast<std::uint32_t>(batch_.bytes.size() - begin), hash,
                            batch_.count++});

@@ -267,8 +267,8 @@ void read_generation(object_reader& body, query_request& request) {
   }
   body.text("generation", request.generation);
   const auto& g = request.generation;
-  const bool number =
-      !g.empty() && g.size() < 10 && g.find_first_not_of("0123456789") == std::string::npos;
+  const bool number = !g.empty() && g.front() != '0' && g.size() < 10 &&
+                      g.find_first_not_of("0123456789") == std::string::npos;
   if (g != "current" && !number) body.fail("generation", "must be \"current\" or a number");
 }
 

@@ -1,20 +1,25 @@
 #include "api/routes.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "api/ack_token.hpp"
+#include "api/alias_directory.hpp"
+#include "api/answer_cache.hpp"
 #include "api/answer_text.hpp"
 #include "api/credentials.hpp"
+#include "api/foreign_routes.hpp"
 #include "api/ingest_event.hpp"
 #include "api/ingest_native.hpp"
 #include "api/ingest_service.hpp"
-#include "api/key_cache.hpp"
+#include "api/merchant_gate.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
 #include "api/query_json.hpp"
 #include "api/rate_limiter.hpp"
 #include "api/segment.hpp"
+#include "persistence/registry.hpp"
 
 namespace tally::api {
 namespace {
@@ -61,20 +66,43 @@ std::string type_of(std::string_view format) {
   return "application/json";
 }
 
+http_response merchant_answer(const actors::merchant_report& r) {
+  const nlohmann::json body{{"merchant", r.merchant},
+                            {"timezone", r.zone},
+                            {"currency", r.currency},
+                            {"generation", r.generation},
+                            {"as_of", format_rfc3339(r.as_of)},
+                            {"complete_through", format_rfc3339(r.complete_through)},
+                            {"ledger",
+                             {{"accepted", r.ledger.accepted},
+                              {"duplicate", r.ledger.duplicate},
+                              {"rejected", r.ledger.rejected},
+                              {"filtered", r.ledger.filtered},
+                              {"late", r.ledger.late}}}};
+  return {200, "application/json", body.dump(), {}, false, false};
+}
+
+}  // namespace
+
 class routes : public std::enable_shared_from_this<routes> {
  public:
   routes(actors::engine& engine, const routes_options& options)
       : engine_{engine},
         options_{options},
-        ingest_{std::make_shared<ingest_service>(engine, std::max<std::size_t>(1, options.loops))} {
-  }
+        gate_{engine},
+        aliases_{std::make_shared<alias_directory>(engine)},
+        ingest_{std::make_shared<ingest_service>(engine, std::max<std::size_t>(1, options.loops))},
+        foreign_{std::make_shared<foreign_routes>(engine, options.limits, aliases_, ingest_)} {}
 
   void handle(http_request&& request, respond answer);
+  void change(const routes_options& options);
 
  private:
   using allowed = std::function<void(const request_ptr&, const key_facts&, respond)>;
 
   void with_key(request_ptr request, std::string key, respond answer, allowed then);
+  void with_alias(request_ptr request, std::string_view protocol, std::string key, respond answer,
+                  allowed then);
   void events(request_ptr request, respond answer);
   void segment(segment_call call, request_ptr request, respond answer);
   void take(const request_ptr& request, const key_facts& key, respond answer,
@@ -83,16 +111,40 @@ class routes : public std::enable_shared_from_this<routes> {
   void ask(const request_ptr& request, const key_facts& key, respond answer);
   void merchant(request_ptr request, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
-  [[nodiscard]] bool may_read(const key_facts& key, std::string& merchant,
+  void pass_gate(ingest_request taken, bool may_create);
+  void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
+                     std::function<void(respond)> then);
+  [[nodiscard]] bool may_read(const key_facts& key, std::string& merchant, std::string_view pointer,
                               const respond& answer) const;
   bool within_rate(const key_facts& key, const std::string& merchant, const respond& answer);
 
+  [[nodiscard]] routes_options options() const;
+
   actors::engine& engine_;
+  mutable std::mutex options_mutex_;
   routes_options options_;
+  merchant_gate gate_;
+  std::shared_ptr<alias_directory> aliases_;
   std::shared_ptr<ingest_service> ingest_;
+  std::shared_ptr<foreign_routes> foreign_;
   key_cache keys_;
   rate_limiter reads_;
 };
+
+routes_options routes::options() const {
+  const std::lock_guard lock{options_mutex_};
+  return options_;
+}
+
+void routes::change(const routes_options& options) {
+  {
+    const std::lock_guard lock{options_mutex_};
+    options_ = options;
+  }
+  keys_.clear(std::chrono::steady_clock::now());
+  aliases_->forget();
+  foreign_->change(options.limits);
+}
 
 void routes::handle(http_request&& incoming, respond answer) {
   auto request = std::make_shared<http_request>(std::move(incoming));
@@ -102,6 +154,7 @@ void routes::handle(http_request&& incoming, respond answer) {
   if (path == "/v1/events" && post) return events(std::move(request), std::move(answer));
   if (const auto call = segment_call_of(path); call && post)
     return segment(*call, std::move(request), std::move(answer));
+  if (foreign_routes::knows(path)) return foreign_->handle(std::move(request), std::move(answer));
   if (path == "/api/v2/query" && post) return query(std::move(request), std::move(answer));
   if (path == "/v1/merchant" && get) return merchant(std::move(request), std::move(answer));
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
@@ -137,14 +190,35 @@ void routes::with_key(request_ptr request, std::string key, respond answer, allo
     return then(request, **known, std::move(answer));
   }
   auto self = shared_from_this();
-  engine_.find_key(key, [self, key, request, answer = std::move(answer),
+  engine_.find_key(key, [self, key, now, request, answer = std::move(answer),
                          then = std::move(then)](result<key_facts> found) {
-    self->keys_.put(key, found, std::chrono::steady_clock::now());
+    self->keys_.put(key, found, now);
     request->loop.post([self, request, answer, then, found = std::move(found)] {
       if (!found) return answer(not_authorized(found.error()));
       then(request, *found, answer);
     });
   });
+}
+
+/// A key of another system, which stands for a merchant. Like a write key of ours it may only
+/// write.
+void routes::with_alias(request_ptr request, std::string_view protocol, std::string key,
+                        respond answer, allowed then) {
+  auto book = std::make_shared<alias_book>();
+  static_cast<void>(book->merchant_of(protocol, key));
+  const auto loop = request->loop;
+  aliases_->fill(book, loop,
+                 [self = shared_from_this(), book, request = std::move(request), protocol,
+                  key = std::move(key), answer = std::move(answer),
+                  then = std::move(then)](const status& asked) {
+                   if (!asked) return answer(not_authorized(asked.error()));
+                   const auto* const merchant = book->merchant_of(protocol, key);
+                   if (merchant == nullptr)
+                     return answer(not_authorized({errc::unauthorized, "unknown key"}));
+                   key_facts facts;
+                   facts.merchant = *merchant;
+                   then(request, facts, answer);
+                 });
 }
 
 void routes::events(request_ptr request, respond answer) {
@@ -159,10 +233,13 @@ void routes::events(request_ptr request, respond answer) {
 void routes::segment(segment_call call, request_ptr request, respond answer) {
   auto key = key_of_request(*request);
   if (key.empty()) key = find_write_key(request->body);
-  with_key(std::move(request), std::move(key), std::move(answer),
-           [this, call](const request_ptr& r, const key_facts& facts, respond to) {
-             take(r, facts, std::move(to), call);
-           });
+  auto then = [this, call](const request_ptr& r, const key_facts& facts, respond to) {
+    take(r, facts, std::move(to), call);
+  };
+  const bool ours =
+      key.empty() || key.starts_with("ts_") || !persistence::claim_of(key).scope.empty();
+  if (ours) return with_key(std::move(request), std::move(key), std::move(answer), std::move(then));
+  with_alias(std::move(request), "segment", std::move(key), std::move(answer), std::move(then));
 }
 
 void routes::take(const request_ptr& request, const key_facts& key, respond answer,
@@ -177,7 +254,7 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
   context.address_network = network;
   context.agent = request->header("User-Agent").value_or(std::string_view{});
   context.idempotency_key = request->header("Idempotency-Key").value_or(std::string_view{});
-  context.limits = options_.limits;
+  context.limits = options().limits;
   auto parsed =
       call ? parse_segment(*call, request->body, context) : parse_native(request->body, context);
   if (const auto* bad = std::get_if<unreadable_body>(&parsed))
@@ -190,11 +267,29 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
   taken.key_merchant = key.merchant;
   taken.loop = request->loop;
   taken.answer = std::move(answer);
+  if (context.platform) return pass_gate(std::move(taken), key.may_create);
   ingest_->take(std::move(taken));
 }
 
-/// Read and token keys ask about their own merchant; platform and admin keys about any.
-bool routes::may_read(const key_facts& key, std::string& merchant, const respond& answer) const {
+/// A platform key's events go on where their merchants are registered.
+void routes::pass_gate(ingest_request taken, bool may_create) {
+  auto batch = std::move(taken.batch);
+  auto waiting = std::make_shared<ingest_request>(std::move(taken));
+  auto self = shared_from_this();
+  gate_.pass(std::move(batch), may_create, [self, waiting](result<parsed_batch> passed) {
+    if (!passed) {
+      return waiting->answer(retry_later(problem(503, "unavailable", passed.error().detail), 1));
+    }
+    waiting->batch = std::move(*passed);
+    if (current_loop() == waiting->loop.index()) return self->ingest_->take(std::move(*waiting));
+    waiting->loop.post([self, waiting] { self->ingest_->take(std::move(*waiting)); });
+  });
+}
+
+/// Read and token keys ask about their own merchant; platform and admin keys about any, which they
+/// name in the body at `pointer` (or as a parameter).
+bool routes::may_read(const key_facts& key, std::string& merchant, std::string_view pointer,
+                      const respond& answer) const {
   if (key.scope == key_scope::write) {
     answer(problem(403, "wrong_scope", "this key can only write"));
     return false;
@@ -206,18 +301,32 @@ bool routes::may_read(const key_facts& key, std::string& merchant, const respond
     return false;
   }
   if (is_merchant_id(merchant)) return true;
-  answer(problem(400, "bad_request", "name the merchant",
-                 {{"/site_id", "a platform key must name the merchant"}}));
+  std::vector<pointer_error> errors;
+  if (!pointer.empty()) errors.push_back({std::string{pointer}, "this key must name the merchant"});
+  answer(problem(400, "bad_request", "name the merchant", errors));
   return false;
 }
 
 bool routes::within_rate(const key_facts& key, const std::string& merchant, const respond& answer) {
-  const auto rate = key.queries_per_s != 0 ? key.queries_per_s : options_.read_queries_per_s;
+  const auto rate = key.queries_per_s != 0 ? key.queries_per_s : options().read_queries_per_s;
   const auto wait_ms = reads_.take(merchant, rate, std::chrono::steady_clock::now());
   if (wait_ms == 0) return true;
   answer(retry_later(problem(429, "over_rate", "too many questions for this merchant"),
                      (wait_ms + 999) / 1'000));
   return false;
+}
+
+/// A key that may ask about any merchant hears that there is none of that name: 404.
+void routes::with_merchant(const key_facts& key, const std::string& merchant, respond answer,
+                           std::function<void(respond)> then) {
+  if (key.scope == key_scope::read) return then(std::move(answer));
+  auto self = shared_from_this();
+  gate_.find(merchant, [self, merchant, answer = std::move(answer),
+                        then = std::move(then)](const result<bool>& known) {
+    if (!known) return answer(from_failure(known.error()));
+    if (*known) return then(answer);
+    answer(problem(404, "unknown_merchant", "there is no merchant '" + merchant + "'"));
+  });
 }
 
 void routes::query(request_ptr request, respond answer) {
@@ -227,6 +336,8 @@ void routes::query(request_ptr request, respond answer) {
              ask(r, facts, std::move(to));
            });
 }
+
+namespace {
 
 /// Sends a question on its way; `then` gets the text of the answer or why there is none.
 void send_question(actors::engine& engine, query_request asked, std::string format,
@@ -238,8 +349,9 @@ void send_question(actors::engine& engine, query_request asked, std::string form
     if (!positions) return then(failure{errc::bad_request, "/consistency/after: not an ack token"});
     after = std::move(*positions);
   }
-  if (asked.generation != "current" && asked.generation != "1")
-    return then(failure{errc::bad_request, "/generation: no such generation"});
+  if (asked.generation != "current")
+    asked.q.generation =
+        static_cast<std::uint32_t>(std::strtoul(asked.generation.c_str(), nullptr, 10));
   const auto wait = after.empty() ? timeout : asked.max_wait;
   auto q = std::make_shared<question>(std::move(asked.q));
   engine.ask(
@@ -250,17 +362,24 @@ void send_question(actors::engine& engine, query_request asked, std::string form
       });
 }
 
+}  // namespace
+
 void routes::ask(const request_ptr& request, const key_facts& key, respond answer) {
   auto asked = parse_query(request->body);
   if (!asked) return answer(from_failure(asked.error()));
-  if (!may_read(key, asked->q.merchant, answer)) return;
+  if (!may_read(key, asked->q.merchant, "/site_id", answer)) return;
   if (!within_rate(key, asked->q.merchant, answer)) return;
   const std::string format{request->header("Accept").value_or(std::string_view{})};
-  send_question(engine_, std::move(*asked), format, options_.query_timeout,
-                [answer = std::move(answer), format](result<std::string> text) {
-                  if (!text) return answer(from_failure(text.error()));
-                  answer({200, type_of(format), std::move(*text), {}, false, false});
-                });
+  const auto merchant = asked->q.merchant;
+  auto self = shared_from_this();
+  auto kept = std::make_shared<query_request>(std::move(*asked));
+  with_merchant(key, merchant, std::move(answer), [self, kept, format](respond to) {
+    send_question(self->engine_, std::move(*kept), format, self->options().query_timeout,
+                  [to = std::move(to), format](result<std::string> text) {
+                    if (!text) return to(from_failure(text.error()));
+                    to({200, type_of(format), std::move(*text), {}, false, false});
+                  });
+  });
 }
 
 void routes::merchant(request_ptr request, respond answer) {
@@ -273,34 +392,27 @@ void routes::merchant(request_ptr request, respond answer) {
 
 void routes::show_merchant(const request_ptr& request, const key_facts& key, respond answer) {
   auto merchant = request->parameter("merchant").value_or(std::string{});
-  if (!may_read(key, merchant, answer)) return;
+  if (!may_read(key, merchant, "", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
-  engine_.report(merchant, [answer = std::move(answer)](result<actors::merchant_report> found) {
-    if (!found) return answer(from_failure(found.error()));
-    const auto& r = *found;
-    const nlohmann::json body{{"merchant", r.merchant},
-                              {"timezone", r.zone},
-                              {"currency", r.currency},
-                              {"generation", r.generation},
-                              {"as_of", format_rfc3339(r.as_of)},
-                              {"complete_through", format_rfc3339(r.complete_through)},
-                              {"ledger",
-                               {{"accepted", r.ledger.accepted},
-                                {"duplicate", r.ledger.duplicate},
-                                {"rejected", r.ledger.rejected},
-                                {"filtered", r.ledger.filtered},
-                                {"late", r.ledger.late}}}};
-    answer({200, "application/json", body.dump(), {}, false, false});
+  auto self = shared_from_this();
+  with_merchant(key, merchant, std::move(answer), [self, merchant](respond to) {
+    self->engine_.report(merchant, [to](const result<actors::merchant_report>& found) {
+      to(found ? merchant_answer(*found) : from_failure(found.error()));
+    });
   });
 }
 
-}  // namespace
+public_api::public_api(actors::engine& engine, const routes_options& options)
+    : all_{std::make_shared<routes>(engine, options)} {}
 
-handler public_routes(actors::engine& engine, const routes_options& options) {
-  auto all = std::make_shared<routes>(engine, options);
-  return [all](http_request&& request, respond answer) {
+handler public_api::handle() const {
+  return [all = all_](http_request&& request, respond answer) {
     all->handle(std::move(request), std::move(answer));
   };
+}
+
+void public_api::change(const routes_options& options) {
+  all_->change(options);
 }
 
 void run_query(actors::engine& engine, const std::string& body, const std::string& format,

@@ -18,9 +18,19 @@ struct routes_options {
   std::chrono::milliseconds query_timeout{10'000};
 };
 
-/// The public API: who may do what, and which function does it. Lives as long as its server; the
-/// engine must live longer.
-[[nodiscard]] handler public_routes(actors::engine& engine, const routes_options& options);
+/// The public API: who may do what, and which function does it. The engine must live longer than
+/// it and every handler made by it.
+class public_api {
+ public:
+  public_api(actors::engine& engine, const routes_options& options);
+
+  [[nodiscard]] handler handle() const;
+  /// Takes over limits (not `loops`) and forgets what keys were found to be. Any thread.
+  void change(const routes_options& options);
+
+ private:
+  std::shared_ptr<class routes> all_;
+};
 
 /// Health and metrics, for the listener that only operators reach. `stats` of the public server.
 [[nodiscard]] handler admin_routes(actors::engine& engine, const http_stats& stats);

@@ -79,6 +79,13 @@ result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> word
     if (!text) return text.error();
     words[2] = std::move(*text);
   }
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    const bool version = words[i + 1].find_first_not_of("0123456789") == std::string::npos;
+    if (words[0] != "reprocess" || words[i] != "--ruleset" || version) continue;
+    auto text = read_ruleset_file(words[i + 1]);
+    if (!text) return text.error();
+    words[i + 1] = std::move(*text);
+  }
   return words;
 }
 

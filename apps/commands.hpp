@@ -29,8 +29,12 @@ using action = std::function<int()>;
 /// Says on stderr why something failed and gives the exit code of it.
 int report(const failure& why);
 
+/// Shows on a terminal how far something is that reads the journal.
+void show_rounds(std::uint64_t round, std::uint64_t last);
+
 void add_node(CLI::App& root, action& chosen);
 void add_offline(CLI::App& root, action& chosen);
+void add_replay(CLI::App& root, action& chosen);
 void add_version(CLI::App& root, action& chosen);
 void add_config(CLI::App& root, action& chosen);
 void add_bench(CLI::App& root, action& chosen);

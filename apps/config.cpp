@@ -18,7 +18,8 @@ int dump(const config::settings& from, const std::string& format) {
       const auto& value = from.get(config::name_of(s));
       out[config::name_of(s)] = {{"value", value.text},
                                  {"source", config::to_string(value.source)},
-                                 {"where", value.where}};
+                                 {"where", value.where},
+                                 {"live", s.live}};
     }
     std::puts(out.dump(2).c_str());
     return exit_ok;

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -93,10 +94,11 @@ int session(actors::console_client& client, const std::string& output) {
     if (line == "exit" || line == "quit") break;
     if (line.find_first_not_of(' ') == std::string::npos) continue;
     add_history(line.c_str());
+    // Each time: Ctrl-C and a lost terminal end the process here.
+    write_history(history.c_str());
+    ::chmod(history.c_str(), 0600);
     run_line(client, line, output);
   }
-  write_history(history.c_str());
-  ::chmod(history.c_str(), 0600);
   return exit_ok;
 }
 
@@ -115,6 +117,20 @@ int script(actors::console_client& client, const std::string& output) {
   return run_line(client, line, output);
 }
 
+/// Connects so that signals reach this thread alone: the line editor's handlers put the terminal
+/// back, and must not run on a thread of the actor system.
+result<std::unique_ptr<actors::console_client>> connect_apart_from_signals(
+    const client_flags& flags) {
+  sigset_t ours, before;
+  sigemptyset(&ours);
+  for (const int one : {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH, SIGALRM})
+    sigaddset(&ours, one);
+  pthread_sigmask(SIG_BLOCK, &ours, &before);
+  auto client = flags.connect();
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return client;
+}
+
 }  // namespace
 
 void add_console(CLI::App& root, action& chosen) {
@@ -125,7 +141,7 @@ void add_console(CLI::App& root, action& chosen) {
   command->add_option("-c,--command", *once, "Run one command and end");
   command->callback([&chosen, once, flags = client_flags{*command}] {
     chosen = [once, flags] {
-      const auto client = flags.connect();
+      const auto client = connect_apart_from_signals(flags);
       if (!client) return report(client.error());
       if (!once->empty()) return run_line(**client, *once, flags.output());
       return ::isatty(STDIN_FILENO) != 0 ? session(**client, flags.output())

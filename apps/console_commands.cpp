@@ -11,19 +11,26 @@ namespace {
 struct remote_command {
   std::string_view path;  // "merchant create"
   std::string_view doc;
-  std::string_view words;    // positional ones: "ID", "[ROUNDS]"
-  std::string_view options;  // "timezone:ZONE currency:CODE"; "!" at the end: required
+  std::string_view words;  // positional ones: "ID", "ID NAME", "[ROUNDS]"
+  // "timezone:ZONE currency:CODE"; "!" at the end: required, "*": many; without a colon: a switch
+  std::string_view options;
 };
 
-constexpr std::array<remote_command, 26> remote_commands{{
+constexpr std::array<remote_command, 39> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
+     "timezone:ZONE currency:CODE"},
+    {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant list", "All registered merchants", "", ""},
     {"merchant show", "Settings and ledger of a merchant", "ID", ""},
     {"merchant inspect", "Live state of a merchant", "ID", ""},
-    {"merchant delete", "Take away a merchant's keys and settings", "ID", ""},
+    {"merchant delete", "Take away a merchant's keys, aliases and settings", "ID", ""},
+    {"merchant alias add", "Let a name of another protocol stand for a merchant",
+     "ID PROTOCOL:NAME", ""},
+    {"merchant alias list", "A merchant's names in other protocols", "ID", ""},
+    {"merchant alias remove", "Take such a name away", "ID PROTOCOL:NAME", ""},
     {"key create", "Make a key; its text is shown once", "",
-     "scope:platform|write|read|admin! merchant:ID label:TEXT"},
+     "scope:platform|write|read|admin! merchant:ID label:TEXT no-create"},
     {"key list", "Keys without their text", "", "merchant:ID"},
     {"key revoke", "Take a key away", "KEY", "merchant:ID"},
     {"token create", "Make a short-lived read token for embedding", "", "merchant:ID! ttl:SECONDS"},
@@ -31,6 +38,17 @@ constexpr std::array<remote_command, 26> remote_commands{{
     {"ruleset list", "All rulesets", "", ""},
     {"ruleset show", "A ruleset in its canonical form", "VERSION", ""},
     {"ruleset compare", "What differs between two rulesets", "VERSION VERSION", ""},
+    {"reprocess start", "Build a generation by a ruleset, beside what serves", "",
+     "ruleset:FILE|VERSION! merchant:ID*"},
+    {"reprocess list", "All generations", "", ""},
+    {"reprocess status", "How far a generation is", "ID", ""},
+    {"reprocess pause", "Stop building a generation for now", "ID", ""},
+    {"reprocess resume", "Go on building it", "ID", ""},
+    {"reprocess diff", "What a generation changes, the largest changes first", "ID",
+     "limit:NUMBER"},
+    {"reprocess promote", "Serve its merchants from a generation", "ID", ""},
+    {"reprocess rollback", "Serve them from the one before again", "ID", ""},
+    {"reprocess drop", "Delete a generation that serves nobody", "ID", ""},
     {"status", "What the node is and does", "", ""},
     {"shards", "Live merchants by lane", "", ""},
     {"actors", "How many actors run", "", ""},
@@ -56,6 +74,10 @@ std::vector<std::string> split(std::string_view text) {
   return words;
 }
 
+std::string group_doc(const std::string& about) {
+  return (about.front() == 'a' ? "Commands about an " : "Commands about a ") + about;
+}
+
 /// The node, or the group made on the way to it.
 CLI::App* command_at(CLI::App& root, const remote_command& remote) {
   auto* at = &root;
@@ -66,8 +88,7 @@ CLI::App* command_at(CLI::App& root, const remote_command& remote) {
     auto* next = same.empty() ? nullptr : same.front();
     if (next == nullptr) {
       const bool is_group = i + 1 < path.size();
-      next = at->add_subcommand(path[i],
-                                is_group ? "Commands about a " + path[i] : std::string{remote.doc});
+      next = at->add_subcommand(path[i], is_group ? group_doc(path[i]) : std::string{remote.doc});
       if (is_group) next->require_subcommand(1);
     }
     at = next;
@@ -78,6 +99,7 @@ CLI::App* command_at(CLI::App& root, const remote_command& remote) {
 struct typed {
   std::vector<std::string> words;
   std::vector<std::pair<std::string, std::string>> options;
+  std::vector<std::string> switches;
 };
 
 void add_flags(CLI::App& command, const remote_command& remote, typed& into) {
@@ -92,11 +114,18 @@ void add_flags(CLI::App& command, const remote_command& remote, typed& into) {
   const auto options = split(remote.options);
   into.options.reserve(options.size());
   for (const auto& text : options) {
-    const bool required = text.back() == '!';
+    const bool required = text.back() == '!', many = text.back() == '*';
     const auto colon = text.find(':');
-    const auto type = text.substr(colon + 1, text.size() - colon - (required ? 2 : 1));
+    if (colon == std::string::npos) {
+      const auto put = [&into, text](std::int64_t) { into.switches.push_back("--" + text); };
+      command.add_flag_function("--" + text, put);
+      continue;
+    }
+    const auto type = text.substr(colon + 1, text.size() - colon - (required || many ? 2 : 1));
     auto& kept = into.options.emplace_back(text.substr(0, colon), "");
-    command.add_option("--" + kept.first, kept.second, type)->required(required);
+    auto* const option = command.add_option("--" + kept.first, kept.second, type);
+    option->required(required);
+    if (many) option->join(',');
   }
 }
 
@@ -108,6 +137,7 @@ int run_remote(const remote_command& remote, const typed& given, const client_fl
     words.push_back("--" + name);
     words.push_back(value);
   }
+  words.insert(words.end(), given.switches.begin(), given.switches.end());
   const auto whole = with_ruleset_text(words);
   if (!whole) return report(whole.error());
   const auto client = flags.connect();

@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   action chosen;
   add_node(root, chosen);
   add_offline(root, chosen);
+  add_replay(root, chosen);
   add_console_commands(root, chosen);
   add_ruleset_check(root, chosen);
   add_query(root, chosen);

@@ -11,16 +11,10 @@
 namespace tally::apps {
 namespace {
 
-void show_progress(std::uint64_t round, std::uint64_t last) {
-  if (isatty(STDERR_FILENO) == 0 || (round % 1'000 != 0 && round != last)) return;
-  std::fprintf(stderr, "\rround %llu of %llu%s", static_cast<unsigned long long>(round),
-               static_cast<unsigned long long>(last), round == last ? "\n" : "");
-}
-
 int verify(const std::string& data_dir, const std::string& format) {
   const auto scratch =
       std::filesystem::temp_directory_path() / ("tally-verify-" + std::to_string(getpid()));
-  const auto found = persistence::verify(data_dir, scratch, ruleset{}, show_progress);
+  const auto found = persistence::verify(data_dir, scratch, ruleset{}, show_rounds);
   if (!found) return report(found.error());
   if (format == "json") {
     const nlohmann::json out{{"rounds", found->rounds},
@@ -48,6 +42,12 @@ int restore(const std::string& backup, const std::string& data_dir) {
 }
 
 }  // namespace
+
+void show_rounds(std::uint64_t round, std::uint64_t last) {
+  if (isatty(STDERR_FILENO) == 0 || (round % 1'000 != 0 && round != last)) return;
+  std::fprintf(stderr, "\rround %llu of %llu%s", static_cast<unsigned long long>(round),
+               static_cast<unsigned long long>(last), round == last ? "\n" : "");
+}
 
 void add_offline(CLI::App& root, action& chosen) {
   struct given {

@@ -29,6 +29,7 @@ std::string example_file() {
     section = s.section;
     out << "# " << s.doc << "\n# " << flag_of(s);
     if (const auto range = range_of(s); !range.empty()) out << "; " << range;
+    if (s.live) out << "; reloaded on SIGHUP";
     out << "\n# " << s.key << " = " << toml_value(s) << "\n";
   }
   return out.str();

@@ -25,6 +25,7 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.passivate_after = from.duration("engine.passivate_after");
   to.visible_patience = from.duration("engine.visible_patience");
   to.flush_interval = from.duration("engine.flush_interval");
+  to.reprocess_events_per_s = small(from, "engine.reprocess_events_per_s");
   to.log_unsealed_bytes_max = from.number("engine.log_unsealed_bytes_max");
   to.segment_bytes = from.number("engine.segment_bytes");
   to.reserve_bytes = from.number("engine.reserve_bytes");
@@ -107,9 +108,11 @@ result<host_port> parse_host_port(const std::string& text) {
 
 result<node_options> make_node_options(const settings& from) {
   node_options options;
+  options.read_from = from;
   fill_engine(options.engine, from);
   fill_http(options.http, from);
   options.shutdown_timeout = from.duration("node.shutdown_timeout");
+  options.drain_delay = from.duration("node.drain_delay");
   options.log_level = from.text("log.level");
   options.log_format = from.text("log.format");
   const auto console = parse_host_port(from.text("node.console"));

@@ -28,9 +28,10 @@ struct http_settings {
 
 /// Everything a node is started with.
 struct node_options {
+  settings read_from;
   actors::engine_options engine;
   http_settings http;
-  std::chrono::milliseconds shutdown_timeout{};
+  std::chrono::milliseconds shutdown_timeout{}, drain_delay{};
   std::string log_level, log_format;
 };
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "api/http_server.hpp"
@@ -57,18 +58,20 @@ void wanted_signals(sigset_t& set) {
 struct running_node::impl {
   node_options options;
   std::unique_ptr<actors::engine> engine;
+  std::unique_ptr<api::public_api> routes;
   std::unique_ptr<api::http_server> open;  // the public listeners
   std::unique_ptr<api::http_server> admin;
   std::string token;
 
   status listen();
+  status reload(const result<node_options>& fresh);
   [[nodiscard]] int drain() const;
 };
 
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
-  auto server = api::http_server::start(
-      http, api::public_routes(*engine, route_options(options.http, http.loops)));
+  routes = std::make_unique<api::public_api>(*engine, route_options(options.http, http.loops));
+  auto server = api::http_server::start(http, routes->handle());
   if (!server) return server.error();
   open = std::move(*server);
   api::http_options local;
@@ -79,6 +82,27 @@ status running_node::impl::listen() {
   return done{};
 }
 
+/// Checks everything before it changes anything.
+status running_node::impl::reload(const result<node_options>& fresh) {
+  if (!fresh) return fresh.error();
+  auto& running = options.read_from;
+  std::string taken, fixed;
+  for (const auto& name : running.differences(fresh->read_from)) {
+    auto& names = is_live(name) ? taken : fixed;
+    names += (names.empty() ? "" : ",") + name;
+  }
+  if (auto changed = open->change(public_options(fresh->http)); !changed) return changed;
+  if (auto changed = engine->change_limits(fresh->engine); !changed) return changed;
+  routes->change(route_options(fresh->http, open->loops()));
+  options.shutdown_timeout = fresh->shutdown_timeout;
+  options.drain_delay = fresh->drain_delay;
+  running.take_live(fresh->read_from);
+  start_logging(fresh->log_level, fresh->log_format);
+  if (!fixed.empty()) spdlog::warn("settings_need_restart names={}", fixed);
+  spdlog::info("settings_reloaded changed={}", taken.empty() ? "none" : taken);
+  return done{};
+}
+
 running_node::running_node(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
 
 result<std::unique_ptr<running_node>> running_node::start(const node_options& options) {
@@ -86,6 +110,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
   made->options = options;
   // The journal's own thread finds out that the disk is gone; the process ends by its signal.
   made->options.engine.on_broken = [](const std::string&) { kill(getpid(), SIGUSR2); };
+  made->options.engine.on_drain = [] { kill(getpid(), SIGTERM); };
   auto engine = actors::engine::start(made->options.engine);
   if (!engine) return engine.error();
   made->engine = std::move(*engine);
@@ -130,7 +155,11 @@ std::uint16_t running_node::console_port() const {
 
 int running_node::impl::drain() const {
   notify_service_manager("STOPPING=1");
-  spdlog::info("node_drains timeout_ms={}", options.shutdown_timeout.count());
+  spdlog::info("node_drains delay_ms={} timeout_ms={}", options.drain_delay.count(),
+               options.shutdown_timeout.count());
+  engine->leave();
+  std::promise<void> never;  // nothing to wait for but time
+  never.get_future().wait_for(options.drain_delay);
   open->stop_accepting();
   const bool answered = open->drain(options.shutdown_timeout);
   const auto saved = engine->drain(options.shutdown_timeout);
@@ -153,13 +182,8 @@ int running_node::run(const std::function<result<node_options>()>& reload) {
       std::_Exit(broken_exit);
     }
     if (got != SIGHUP) break;
-    const auto fresh = reload();
-    if (!fresh) {
-      spdlog::error("settings_not_reloaded reason={}", fresh.error().text());
-      continue;
-    }
-    start_logging(fresh->log_level, fresh->log_format);
-    spdlog::info("settings_reloaded log_level={}", fresh->log_level);
+    if (const auto taken = impl_->reload(reload()); !taken)
+      spdlog::error("settings_not_reloaded reason={}", taken.error().text());
   }
   std::thread impatient{[] {
     sigset_t again;

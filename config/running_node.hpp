@@ -17,9 +17,10 @@ class running_node {
   ~running_node();
 
   /// Waits for SIGTERM or SIGINT (or a journal that broke). On SIGHUP reads the settings again by
-  /// `reload` and takes over the log level and format; keys are read anew every 5 s anyway, other
-  /// settings need a restart. Signals must be blocked in every thread before start(). Gives the
-  /// process's exit code after draining; a second signal ends the process at once.
+  /// `reload`, takes over the live ones, forgets what it knows of keys, and warns of other changes.
+  /// What cannot be read or makes no sense changes nothing. Signals must be blocked in every thread
+  /// before start(). Gives the process's exit code after draining; a second signal ends the process
+  /// at once.
   int run(const std::function<result<node_options>()>& reload);
 
   [[nodiscard]] const std::vector<std::string>& endpoints() const;

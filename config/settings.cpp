@@ -178,6 +178,12 @@ std::string range_of(const setting& s) {
   return out;
 }
 
+bool is_live(std::string_view name) {
+  const auto index = index_of(name);
+  ensure(index < all_settings().size(), "a setting that is not in the table");
+  return all_settings()[index].live;
+}
+
 std::string_view to_string(setting_source source) {
   switch (source) {
     case setting_source::fallback:
@@ -274,6 +280,24 @@ status settings::read_environment(const char* const* variables) {
 
 status settings::set_flag(const setting& s, const std::string& text) {
   return set(index_of(name_of(s)), text, setting_source::flag, flag_of(s));
+}
+
+std::vector<std::string> settings::differences(const settings& other) const {
+  const auto table = all_settings();
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    const auto &a = values_[i].text, &b = other.values_[i].text;
+    const auto number = numeric(table[i], a);
+    const bool same = number ? number == numeric(table[i], b) : split(a, ',') == split(b, ',');
+    if (!same) names.push_back(name_of(table[i]));
+  }
+  return names;
+}
+
+void settings::take_live(const settings& fresh) {
+  const auto table = all_settings();
+  for (std::size_t i = 0; i < values_.size(); ++i)
+    if (table[i].live) values_[i] = fresh.values_[i];
 }
 
 const settings::value& settings::get(std::string_view name) const {

@@ -24,10 +24,13 @@ struct setting {
   std::string_view choices;  // of a choice, separated by spaces
   std::string_view flag;     // without dashes; empty: section-key
   std::string_view doc;      // one or more sentences
+  bool live = false;         // a running node takes a new value over
 };
 
 /// All settings, in the order of the example file.
 [[nodiscard]] std::span<const setting> all_settings();
+/// The name must be one of the table.
+[[nodiscard]] bool is_live(std::string_view name);
 /// "http.listen"
 [[nodiscard]] std::string name_of(const setting& s);
 /// "--http"
@@ -53,6 +56,11 @@ class settings {
   /// section with an unknown key is a failure; other variables are not ours.
   status read_environment(const char* const* variables);
   status set_flag(const setting& s, const std::string& text);
+
+  /// Names of the settings whose meaning differs ("60s" is "1m").
+  [[nodiscard]] std::vector<std::string> differences(const settings& other) const;
+  /// Takes the values of live settings over.
+  void take_live(const settings& fresh);
 
   struct value {
     std::string text;

@@ -14,12 +14,13 @@ namespace tally {
 
 /// What a journal entry is. Numbers rest on disk: append only.
 enum class event_kind : std::uint8_t {
-  data = 0,      // something happened at the shop
-  rejected = 1,  // a refused event of a known merchant: `name` is the code, `title` the detail,
-                 // `raw` up to 4 KiB of what was sent, `count` how many alike
-  settings = 2,  // the merchant's zone (`title`) and currency (`order.currency`) from here on;
-                 // only the first one of a merchant, before any data, takes effect
-  identify = 3,  // visitor `visitor` is user `user`; traits in `props`
+  data = 0,       // something happened at the shop
+  rejected = 1,   // a refused event of a known merchant: `name` is the code, `title` the detail,
+                  // `raw` up to 4 KiB of what was sent, `count` how many alike
+  settings = 2,   // the merchant's zone (`title`) and currency (`order.currency`) from here on;
+                  // only the first one of a merchant, before any data, takes effect
+  identify = 3,   // visitor `visitor` is user `user`; traits in `props`
+  promotion = 4,  // questions see generation `count` from here on; counts nothing
 };
 
 /// Where the id came from; decides how long a repeat is recognised. Numbers rest on disk.

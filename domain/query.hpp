@@ -30,6 +30,7 @@ struct question {
   bool match_day_of_week = false;
   std::vector<std::pair<std::string, bool>> order_by;  // metric or dimension; true: descending
   std::uint32_t limit = 0, offset = 0;  // limit 0: 10,000, but every bucket where all is time
+  std::uint32_t generation = 0;         // 0: the one that serves; another is refused
   bool include_totals = false, include_time_labels = false, include_total_rows = false,
        include_exactness = false;
 };

@@ -247,7 +247,7 @@ struct written_times {
 bool read_other(msgpack_reader& in, std::uint64_t key, event& e, written_times& times) {
   switch (key) {
     case key_kind:
-      return read_enum(in, e.kind, event_kind::identify);
+      return read_enum(in, e.kind, event_kind::promotion);
     case key_origin:
       return read_enum(in, e.origin, id_origin::minted);
     case key_form:

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,17 @@ struct scope_prefix {
 constexpr std::array prefixes{scope_prefix{"write", "tw_"}, scope_prefix{"read", "tr_"},
                               scope_prefix{"platform", "tp_"}, scope_prefix{"admin", "ta_"}};
 constexpr std::string_view token_prefix = "ts_";
+
+/// Whether capitals mean the same as small letters in a protocol's names.
+struct alias_rule {
+  std::string_view protocol;
+  bool folds_case, digits_only;
+};
+constexpr std::array alias_rules{
+    alias_rule{"plausible", true, false}, alias_rule{"umami", true, false},
+    alias_rule{"ga4", false, false},      alias_rule{"posthog", false, false},
+    alias_rule{"matomo", false, true},    alias_rule{"segment", false, false}};
+constexpr std::size_t alias_name_bytes_max = 200;
 
 void start_sodium() {
   static const int started = sodium_init();
@@ -65,6 +77,22 @@ std::string key_of(std::string_view merchant, std::string_view hash) {
   return merchant_prefix(merchant) + 'k' + std::string{hash};
 }
 
+result<alias_record> parse_alias(std::string_view value) {
+  const failure corrupt{errc::corrupt_record, "an alias's record"};
+  const auto j = json::parse(value, nullptr, false);
+  if (!j.is_object()) return corrupt;
+  try {
+    return alias_record{j.value("alias", ""), j.value("merchant", ""),
+                        j.value("created_ms", std::int64_t{0})};
+  } catch (const json::type_error&) {
+    return corrupt;
+  }
+}
+
+std::string alias_value(const alias_record& a) {
+  return json{{"alias", a.alias}, {"merchant", a.merchant}, {"created_ms", a.created_ms}}.dump();
+}
+
 std::string sign(std::string_view secret, std::string_view text) {
   start_sodium();
   std::string mac(crypto_generichash_BYTES, '\0');
@@ -75,6 +103,36 @@ std::string sign(std::string_view secret, std::string_view text) {
 }
 
 }  // namespace
+
+std::string alias_text(std::string_view protocol, std::string_view name) {
+  const auto* const rule =
+      std::find_if(alias_rules.begin(), alias_rules.end(),
+                   [&](const alias_rule& r) { return r.protocol == protocol; });
+  if (rule == alias_rules.end() || name.empty() || name.size() > alias_name_bytes_max) return {};
+  std::string text{protocol};
+  text += ':';
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7f || (rule->digits_only && (c < '0' || c > '9'))) return {};
+    text += rule->folds_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return text;
+}
+
+std::string alias_text(std::string_view alias) {
+  const auto colon = alias.find(':');
+  if (colon == std::string_view::npos) return {};
+  return alias_text(alias.substr(0, colon), alias.substr(colon + 1));
+}
+
+std::string alias_protocols() {
+  std::string all;
+  for (const auto& r : alias_rules) {
+    if (!all.empty()) all += ", ";
+    all += r.protocol;
+  }
+  return all;
+}
 
 std::string make_key_text(std::string_view scope, std::string_view merchant) {
   for (const auto& p : prefixes)
@@ -160,6 +218,40 @@ result<key_record> parse_key(std::string_view value) {
   } catch (const json::type_error&) {
     return corrupt;
   }
+}
+
+record reservation_of(const alias_record& a) {
+  return {merchant_prefix(a.alias) + 'a', alias_value(a)};
+}
+
+record listing_of(const alias_record& a) {
+  return {merchant_prefix(a.merchant) + 'n' + a.alias, alias_value(a)};
+}
+
+result<alias_record> find_alias(const journal& log, std::string_view alias) {
+  const auto value = log.get_merchant(merchant_prefix(alias) + 'a');
+  if (!value) return value.error();
+  return parse_alias(*value);
+}
+
+result<bool> is_listed(const journal& log, const alias_record& a) {
+  const auto value = log.get_merchant(listing_of(a).key);
+  if (value) return true;
+  if (value.error().code == errc::not_found) return false;
+  return value.error();
+}
+
+result<std::vector<alias_record>> list_aliases(const journal& log, std::string_view merchant) {
+  const auto records =
+      log.list_merchants(merchant_prefix(merchant) + 'n', {}, aliases_of_merchant_max);
+  if (!records) return records.error();
+  std::vector<alias_record> aliases;
+  for (const auto& r : *records) {
+    auto a = parse_alias(r.value);
+    if (!a) return a.error();
+    aliases.push_back(std::move(*a));
+  }
+  return aliases;
 }
 
 result<merchant_record> find_merchant(const journal& log, std::string_view merchant) {

@@ -29,6 +29,27 @@ struct key_record {
   bool may_create = true;
 };
 
+/// A merchant's name in a foreign protocol. Two records of the `merchants` family, since a gateway
+/// looks by alias and an operator by merchant. Where the alias is reserved: key u16be of the shard
+/// of the alias's own hash, alias, 0, 'a'. The merchant's list: key shard u16be, merchant, 0, 'n',
+/// alias. Value of both: JSON.
+struct alias_record {
+  std::string alias;  // "protocol:name", see alias_text
+  std::string merchant;
+  std::int64_t created_ms = 0;
+};
+
+constexpr std::size_t aliases_of_merchant_max = 1'000;
+
+/// The text that an alias is stored and looked up by: protocol, ':' and name, where capitals of a
+/// domain or UUID count as small letters. Empty where the protocol is unknown or the name is no
+/// name of 1 to 200 printable bytes without spaces (of Matomo: digits).
+[[nodiscard]] std::string alias_text(std::string_view protocol, std::string_view name);
+/// Splits "protocol:name" at the first colon and gives its alias_text.
+[[nodiscard]] std::string alias_text(std::string_view alias);
+/// The protocols that merchants have names in, for messages.
+[[nodiscard]] std::string alias_protocols();
+
 /// A new key's text: prefix of its scope, merchant, '.', 32 random bytes in base64url.
 [[nodiscard]] std::string make_key_text(std::string_view scope, std::string_view merchant);
 /// The scope and the merchant that a key's text names; empty scope where it is no key.
@@ -49,6 +70,13 @@ result<merchant_record> parse_merchant(std::string_view value);
 result<key_record> parse_key(std::string_view value);
 
 result<merchant_record> find_merchant(const journal& log, std::string_view merchant);
+[[nodiscard]] record reservation_of(const alias_record& a);
+[[nodiscard]] record listing_of(const alias_record& a);
+/// The reservation of an alias_text; not_found.
+result<alias_record> find_alias(const journal& log, std::string_view alias);
+/// True where the merchant's own list has the alias too, so that it was added whole.
+result<bool> is_listed(const journal& log, const alias_record& a);
+result<std::vector<alias_record>> list_aliases(const journal& log, std::string_view merchant);
 /// Merchants after `after` (text) over all shards, by shard, then name; at most `limit`.
 result<std::vector<merchant_record>> list_merchants(const journal& log, std::size_t limit);
 result<key_record> find_key(const journal& log, std::string_view key_text);

@@ -1,6 +1,7 @@
 #include "persistence/replay.hpp"
 
 #include <limits>
+#include <vector>
 
 #include "domain/logic_v1/apply.hpp"
 #include "persistence/event_codec.hpp"
@@ -71,8 +72,13 @@ merchant_state initial_state(const initial_settings& settings) {
 }
 
 replayed_merchant::replayed_merchant(state_store& store, state_owner owner,
-                                     const initial_settings& settings, const ruleset& rules)
-    : store_{store}, owner_{std::move(owner)}, rules_{rules}, state_{initial_state(settings)} {}
+                                     const initial_settings& settings, const ruleset& rules,
+                                     id_use ids)
+    : store_{store},
+      owner_{std::move(owner)},
+      rules_{rules},
+      ids_{ids},
+      state_{initial_state(settings)} {}
 
 status replayed_merchant::resume() {
   auto saved = load_snapshot(store_, owner_);
@@ -85,17 +91,20 @@ status replayed_merchant::resume() {
 
 status replayed_merchant::apply(std::string_view bytes, std::uint64_t offset,
                                 event_time stamped_at) {
+  if (offset <= state_.applied) return done{};
   thread_local event e;
   if (!decode_event(bytes, e))
     return failure{errc::corrupt_record,
                    "event " + std::to_string(offset) + " of merchant " + owner_.merchant};
   std::vector<slice_range> missing;
   state_.ids.missing_for(e, stamped_at, missing);
-  if (!missing.empty() && state_.ids.has_fresh())
+  if (ids_ == id_use::own && !missing.empty() && state_.ids.has_fresh())
     if (auto saved = save(); !saved) return saved;
   for (const auto& range : missing) {
     auto ids = load_ids(store_, owner_, range);
     if (!ids) return ids.error();
+    if (ids_ == id_use::shared)
+      std::erase_if(*ids, [&](const seen_id& id) { return id.offset >= offset; });
     state_.ids.load(range, *ids);
   }
   logic_v1::apply(state_, e, {offset, stamped_at, bytes}, rules_);
@@ -107,6 +116,7 @@ status replayed_merchant::apply(std::string_view bytes, std::uint64_t offset,
 
 status replayed_merchant::save() {
   state_store::batch b;
+  if (ids_ == id_use::shared) static_cast<void>(state_.ids.take_fresh());
   snapshot_ = write_snapshot(state_, owner_, snapshot_, rules_, b);
   return store_.write(std::move(b));
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "domain/ruleset.hpp"
 #include "persistence/journal.hpp"
@@ -24,14 +25,22 @@ result<loaded_state> rebuild_merchant(const journal& log, state_store& store,
                                       const state_owner& owner, std::uint64_t upto,
                                       const initial_settings& settings, const ruleset& rules);
 
+/// Where a replay finds the ids that came before an event.
+enum class id_use : std::uint8_t {
+  own,     // it keeps its own under its owner
+  shared,  // those that the serving generation saved: with a smaller offset they came before
+};
+
 /// A merchant's state while its journal is replayed into a store: applies, and saves now and then
-/// so that memory stays bounded.
+/// so that memory stays bounded. With shared ids only events may be applied that the serving
+/// generation has saved.
 class replayed_merchant {
  public:
   replayed_merchant(state_store& store, state_owner owner, const initial_settings& settings,
-                    const ruleset& rules);
+                    const ruleset& rules, id_use ids = id_use::own);
   /// Goes on from what an earlier object saved under this owner, if anything.
   status resume();
+  /// What was applied before changes nothing.
   status apply(std::string_view bytes, std::uint64_t offset, event_time stamped_at);
   /// Writes what is not saved yet; afterwards state() has no deltas.
   status save();
@@ -42,6 +51,7 @@ class replayed_merchant {
   state_store& store_;
   state_owner owner_;
   const ruleset& rules_;
+  id_use ids_;
   merchant_state state_;
   snapshot_result snapshot_;
 };

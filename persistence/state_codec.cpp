@@ -254,7 +254,8 @@ class hasher {
   std::uint64_t value_ = 1;
 };
 
-status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
+/// Of the ids that all generations share, those that this state has seen.
+status hash_ids(const state_store& store, const state_owner& owner, std::uint64_t upto, hasher& h) {
   std::vector<seen_id> all;
   bool good = true;
   for (std::uint8_t kind = 0; kind < 2; ++kind)
@@ -268,6 +269,7 @@ status hash_ids(const state_store& store, const state_owner& owner, hasher& h) {
       if (!scanned) return scanned;
     }
   if (!good) return failure{errc::corrupt_record, "ids of merchant " + owner.merchant};
+  std::erase_if(all, [upto](const seen_id& id) { return id.offset > upto; });
   // An id without a client timestamp is new again after its window, so a hash may come twice.
   std::sort(all.begin(), all.end(), [](const seen_id& a, const seen_id& b) {
     return std::tie(a.hash, a.offset) < std::tie(b.hash, b.offset);
@@ -462,7 +464,7 @@ result<std::uint64_t> state_hash(const merchant_state& state, const state_store&
         return true;
       });
   if (!rows) return rows.error();
-  if (const auto ids = hash_ids(store, owner, h); !ids) return ids.error();
+  if (const auto ids = hash_ids(store, owner, state.applied, h); !ids) return ids.error();
   return h.value();
 }
 

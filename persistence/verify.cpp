@@ -7,6 +7,7 @@
 
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
+#include "persistence/generation_store.hpp"
 #include "persistence/journal.hpp"
 #include "persistence/replay.hpp"
 #include "persistence/state_codec.hpp"
@@ -15,27 +16,29 @@
 namespace tally::persistence {
 namespace {
 
-constexpr std::uint32_t generation = 1;
 constexpr std::size_t open_merchants_max = 20'000;  // replayed side by side before all are saved
 constexpr std::size_t owners_per_page = 1'000;
 
-/// One check from the first round to the last.
+/// One check of one generation from the first round to the last; that of the first generation
+/// checks the log too.
 class verifier {
  public:
   verifier(const journal& log, const state_store& stored, state_store& scratch,
-           initial_settings settings, const ruleset& rules)
-      : log_{log},
+           const generation_rules& rules, verify_report& into)
+      : report{into},
+        log_{log},
         stored_{stored},
         scratch_{scratch},
-        settings_{std::move(settings)},
+        generation_{rules.number},
         rules_{rules},
         ends_(shard_count) {}
 
   void list_stored();
+  [[nodiscard]] bool any() const { return !merchants_.empty(); }
   void replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress);
   void compare();
 
-  verify_report report;
+  verify_report& report;
 
  private:
   struct stored_merchant {
@@ -57,8 +60,8 @@ class verifier {
   const journal& log_;
   const state_store& stored_;
   state_store& scratch_;
-  initial_settings settings_;
-  const ruleset& rules_;
+  std::uint32_t generation_;
+  const generation_rules& rules_;
   std::vector<shard_position> ends_;
   std::map<std::string, stored_merchant, std::less<>> merchants_;
   std::unordered_map<std::string, std::unique_ptr<replayed_merchant>> open_;
@@ -75,7 +78,7 @@ void verifier::list_stored() {
   for (std::uint32_t shard = 0; shard < shard_count; ++shard) {
     std::string after;
     for (;;) {
-      const auto owners = stored_.list_owners(static_cast<std::uint16_t>(shard), generation, after,
+      const auto owners = stored_.list_owners(static_cast<std::uint16_t>(shard), generation_, after,
                                               owners_per_page);
       if (!owners) return problem("state: " + owners.error().text());
       for (const auto& owner : *owners) {
@@ -107,7 +110,8 @@ replayed_merchant* verifier::opened(const std::string& merchant, const stored_me
   if (const auto found = open_.find(merchant); found != open_.end()) return found->second.get();
   if (open_.size() >= open_merchants_max) save_all();
   auto made = std::make_unique<replayed_merchant>(
-      scratch_, state_owner{stored.shard, generation, merchant}, settings_, rules_);
+      scratch_, state_owner{stored.shard, generation_, merchant}, rules_.settings_of(merchant),
+      rules_.rules_of(merchant));
   if (const auto resumed = made->resume(); !resumed) problem(resumed.error().text());
   return open_.emplace(merchant, std::move(made)).first->second.get();
 }
@@ -119,11 +123,11 @@ void verifier::save_all() {
 }
 
 void verifier::replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes) {
-  ++report.events;
   const auto offset = entry.header.base + index;
   const auto merchant = peek_merchant(bytes);
   event e;
-  if (!decode_event(bytes, e))
+  if (generation_ == first_generation) ++report.events;
+  if (generation_ == first_generation && !decode_event(bytes, e))
     return problem("shard " + std::to_string(entry.header.shard) + ", offset " +
                    std::to_string(offset) + ": the event does not decode");
   const auto found = merchants_.find(merchant);
@@ -135,39 +139,42 @@ void verifier::replay_event(const round_entry& entry, std::uint32_t index, std::
 
 void verifier::replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   const auto last = log_.last_round();
+  const bool checks_log = generation_ == first_generation;
   const auto scanned = log_.scan(
       log_.first_round(), last, [&](round_number round, const std::vector<round_entry>& entries) {
-        ++report.rounds;
+        if (checks_log) ++report.rounds;
         for (const auto& entry : entries) {
-          ++report.chunks;
-          check_chunk(round, entry);
+          if (checks_log) ++report.chunks;
+          if (checks_log) check_chunk(round, entry);
           const bool whole = for_each_event(
               entry.payload, entry.header.count,
               [&](std::uint32_t i, std::string_view bytes) { replay_event(entry, i, bytes); });
-          if (!whole) problem("round " + std::to_string(round) + ": a chunk is torn");
+          if (!whole && checks_log) problem("round " + std::to_string(round) + ": a chunk is torn");
         }
         progress(round, last);
         return true;
       });
-  if (!scanned) problem("journal: " + scanned.error().text());
+  if (!scanned && checks_log) problem("journal: " + scanned.error().text());
   save_all();
 }
 
 void verifier::compare(const std::string& merchant, const stored_merchant& stored) {
-  const state_owner owner{stored.shard, generation, merchant};
+  const state_owner owner{stored.shard, generation_, merchant};
   ++report.merchants;
   const auto kept = load_snapshot(stored_, owner);
   const auto replayed = load_snapshot(scratch_, owner);
   if (!kept) return problem("state: " + kept.error().text());
   if (!replayed)
     return problem("merchant " + merchant + ": the journal has no events of its stored state");
-  const auto stored_hash = state_hash(kept->state, stored_, owner, rules_);
+  const auto stored_hash = state_hash(kept->state, stored_, owner, rules_.rules_of(merchant));
   if (!stored_hash)
     return problem("state of merchant " + merchant + ": " + stored_hash.error().text());
-  const auto replayed_hash = state_hash(replayed->state, scratch_, owner, rules_);
+  const auto replayed_hash =
+      state_hash(replayed->state, scratch_, owner, rules_.rules_of(merchant));
   if (!replayed_hash) return problem("scratch: " + replayed_hash.error().text());
   if (*stored_hash != *replayed_hash)
-    problem("merchant " + merchant + ": its stored totals differ from a replay up to offset " +
+    problem("merchant " + merchant + ": its stored totals of generation " +
+            std::to_string(generation_) + " differ from a replay up to offset " +
             std::to_string(stored.applied));
 }
 
@@ -175,9 +182,42 @@ void verifier::compare() {
   for (const auto& [merchant, stored] : merchants_) compare(merchant, stored);
 }
 
-std::string setting(const journal& log, const std::string& key, std::string otherwise) {
-  auto found = log.get_meta(key);
-  return found ? std::move(*found) : std::move(otherwise);
+using progress_shown = std::function<void(std::uint64_t, std::uint64_t)>;
+
+/// Replays one generation in a scratch store of its own.
+status check_generation(const journal& log, const state_store* stored,
+                        const std::string& scratch_dir, const generation_rules& rules,
+                        const progress_shown& progress, verify_report& report) {
+  state_options options;
+  options.path = scratch_dir;
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch_dir, ignored);
+  {
+    auto scratch = state_store::open(options);
+    if (!scratch) return scratch.error();
+    verifier v{log, stored == nullptr ? **scratch : *stored, **scratch, rules, report};
+    v.list_stored();
+    if (v.any() || rules.number == first_generation) {
+      v.replay(progress);
+      v.compare();
+    }
+  }
+  std::filesystem::remove_all(scratch_dir, ignored);
+  return done{};
+}
+
+result<std::vector<generation_rules>> all_rules(const journal& log, const ruleset& first) {
+  const auto settings = load_settings(log);
+  std::vector<generation_rules> all{first_rules(first, settings)};
+  const auto records = list_generations(log);
+  if (!records) return records.error();
+  for (const auto& g : *records) {
+    if (g.state == generation_state::dropped) continue;
+    auto rules = load_rules(log, g, settings);
+    if (!rules) return rules.error();
+    all.push_back(std::move(*rules));
+  }
+  return all;
 }
 
 }  // namespace
@@ -206,25 +246,17 @@ result<verify_report> verify(const std::string& data_dir, const std::string& scr
     broken.problems.push_back("state: " + stored.error().text());
     return broken;
   }
-  state_options scratch_options;
-  scratch_options.path = scratch_dir;
-  auto scratch = state_store::open(scratch_options);
-  if (!scratch) return scratch.error();
   verify_report report;
-  {
-    verifier v{**log,
-               no_state ? **scratch : **stored,
-               **scratch,
-               {setting(**log, "settings/zone", "UTC"), setting(**log, "settings/currency", "USD")},
-               rules};
-    v.list_stored();
-    v.replay(progress);
-    v.compare();
-    report = std::move(v.report);
+  const auto all = all_rules(**log, rules);
+  if (!all) {
+    broken.problems.push_back("generations: " + all.error().text());
+    return broken;
   }
-  scratch->reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(scratch_dir, ignored);
+  for (const auto& one : *all)
+    if (auto checked = check_generation(**log, no_state ? nullptr : stored->get(), scratch_dir, one,
+                                        progress, report);
+        !checked)
+      return checked.error();
   return report;
 }
 

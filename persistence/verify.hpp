@@ -18,9 +18,10 @@ struct verify_report {
 };
 
 /// Checks a data directory that no node uses: every checksum, the order and chain of every shard's
-/// log, every snapshot, and that a replay of the journal gives each merchant's stored state. Writes
-/// nothing in it; the replay works in `scratch_dir`, which is made and removed. `progress` gets the
-/// rounds read so far and their number. Fails only where it cannot look at all.
+/// log, every snapshot, and that a replay of the journal gives each merchant's stored state in each
+/// generation (`rules` are those of the first). Writes nothing in it; the replay works in
+/// `scratch_dir`, which is made and removed. `progress` gets the rounds read so far and their
+/// number. Fails only where it cannot look at all.
 result<verify_report> verify(const std::string& data_dir, const std::string& scratch_dir,
                              const ruleset& rules,
                              const std::function<void(std::uint64_t, std::uint64_t)>& progress);

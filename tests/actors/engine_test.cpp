@@ -147,6 +147,70 @@ TEST_F(engine_test, a_repeat_is_a_duplicate_within_a_batch_across_batches_and_af
   EXPECT_EQ(number("events"), 2);
 }
 
+TEST_F(engine_test, merchants_are_registered_where_that_is_wished) {
+  const auto find = [&](std::vector<engine::merchant_wish> wishes) {
+    std::promise<result<engine::found_merchants>> done;
+    auto future = done.get_future();
+    node->find_merchants(std::move(wishes), [&done](auto found) { done.set_value(found); });
+    return get(future);
+  };
+  EXPECT_EQ(find({{"a", false}, {"b", true}})->known, (std::vector{false, true}));
+  EXPECT_EQ(find({{"a", false}, {"b", false}, {"c", true}, {"b", true}})->known,
+            (std::vector{false, true, true, true}));
+  const auto list = command({"merchants"});
+  ASSERT_TRUE(list);
+  EXPECT_EQ((*list)["merchants"].size(), 2);
+  restart();
+  EXPECT_EQ(find({{"a", false}, {"b", false}})->known, (std::vector{false, true}));
+  EXPECT_EQ(node->deletions(), 0);
+  ASSERT_TRUE(command({"merchant", "delete", "b"}));
+  EXPECT_EQ(node->deletions(), 1);
+  EXPECT_EQ(find({{"b", false}})->known, std::vector{false});
+}
+
+TEST_F(engine_test, a_platform_key_may_be_made_that_creates_nobody) {
+  for (const bool may : {true, false}) {
+    std::vector<std::string> words{"key", "create", "--scope", "platform", "--label", "x"};
+    if (!may) words.insert(words.begin() + 2, "--no-create");
+    const auto made = command(words);
+    ASSERT_TRUE(made);
+    std::promise<result<key_facts>> done;
+    auto future = done.get_future();
+    node->find_key((*made)["key"], [&done](auto found) { done.set_value(found); });
+    EXPECT_EQ(get(future)->may_create, may);
+  }
+  EXPECT_EQ(command({"key", "create", "--scope", "admin", "--no-create"}).error().code,
+            errc::bad_request);
+}
+
+TEST_F(engine_test, the_console_drains_where_somebody_listens) {
+  EXPECT_EQ(command({"drain"}).error().code, errc::unavailable);
+  EXPECT_EQ(node->not_ready(), "");
+  int asked = 0;
+  options.on_drain = [&asked] { ++asked; };
+  restart();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ((*command({"drain"}))["state"], "draining");
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(node->not_ready(), "draining");
+  EXPECT_EQ(send({"a"}).outcomes, std::vector{outcome::accepted});
+}
+
+TEST_F(engine_test, limits_change_while_it_runs) {
+  EXPECT_EQ(send({"a", "b"}).outcomes, std::vector(2, outcome::accepted));
+  auto fresh = options;
+  fresh.write_events_per_s = 1;
+  ASSERT_TRUE(node->change_limits(fresh));
+  // A rate of one lets two through at once; a body is taken whole or not at all.
+  EXPECT_EQ(send({"c", "d", "e"}).outcomes, std::vector(3, outcome::accepted));
+  EXPECT_EQ(send({"f"}).outcomes, std::vector{outcome::over_quota});
+  fresh.queue_bytes_max = 0;
+  fresh.write_events_per_s = 0;
+  EXPECT_EQ(node->change_limits(fresh).error().code, errc::bad_option);
+  EXPECT_EQ(send({"f"}).outcomes, std::vector{outcome::over_quota});
+  ASSERT_TRUE(node->change_limits(options));
+  EXPECT_EQ(send({"f"}).outcomes, std::vector{outcome::accepted});
+}
+
 TEST_F(engine_test, events_survive_an_end_without_snapshots) {
   for (int i = 0; i < 20; ++i) send({"x" + std::to_string(i)}, "m" + std::to_string(i % 7));
   restart();
@@ -217,8 +281,8 @@ TEST_F(engine_test, commands_and_questions_about_a_merchant_that_nobody_knows_ar
   auto store = persistence::state_store::open(stored);
   ASSERT_TRUE(store);
   const auto head = [&](const std::string& merchant) {
-    return (*store)->read_page(owner_of(merchant_hash(merchant), merchant), persistence::head_part,
-                               0);
+    return (*store)->read_page(owner_of(merchant_hash(merchant), merchant, 1),
+                               persistence::head_part, 0);
   };
   EXPECT_TRUE(head("shop"));
   EXPECT_FALSE(head("shpo"));

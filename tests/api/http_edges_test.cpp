@@ -29,7 +29,7 @@ TEST_F(cors_test, any_origin_may_send_events) {
     EXPECT_EQ(before->headers.at("access-control-allow-origin"), "https://shop.example");
     EXPECT_EQ(before->headers.at("access-control-allow-methods"), "POST, GET, OPTIONS");
     EXPECT_EQ(before->headers.at("access-control-allow-headers"),
-              "authorization, content-type, x-umami-cache, x-retry-count");
+              "authorization, content-type, x-umami-cache, x-retry-count, x-write-key");
     EXPECT_EQ(before->headers.at("access-control-max-age"), "86400");
     const auto after = client.ask("POST", path, "{}", from("https://shop.example"));
     EXPECT_EQ(after->headers.at("access-control-allow-origin"), "https://shop.example");

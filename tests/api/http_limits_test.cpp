@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "api/compression.hpp"
@@ -53,6 +54,39 @@ TEST_F(http_limits_test, malformed_requests_are_400_and_end_the_connection) {
     client.send(text);
     SCOPED_TRACE(text);
     expect_refused(client, 400, "bad_request");
+  }
+}
+
+TEST_F(http_limits_test, limits_change_while_it_runs) {
+  options.loops = 2;
+  options.trusted_proxies = {"127.0.0.1"};
+  start([](http_request&& r, const respond& answer) {
+    answer({.content_type = "text/plain", .body = r.client_address});
+  });
+  const auto from_proxy = post("0123456789", "X-Forwarded-For: 192.0.2.7\r\n");
+  auto kept = connect();
+  kept.send(from_proxy);
+  EXPECT_EQ(kept.receive()->body, "192.0.2.7");
+  auto fresh = options;
+  fresh.body_bytes_max = fresh.encoded_body_bytes_max = 8;
+  fresh.trusted_proxies = {"nowhere"};
+  EXPECT_EQ(server->change(fresh).error().code, errc::bad_option);
+  kept.send(from_proxy);
+  EXPECT_EQ(kept.receive()->body, "192.0.2.7");
+  fresh.trusted_proxies = {};
+  ASSERT_TRUE(server->change(fresh));
+  // Each loop hears of it before what is sent from now on: posts keep their order.
+  for (std::size_t i = 0; i < options.loops; ++i) {
+    std::promise<void> heard;
+    ASSERT_TRUE(server->loop_post(i, [&] { heard.set_value(); }));
+    heard.get_future().wait();
+  }
+  kept.send(post("01234567", "X-Forwarded-For: 192.0.2.7\r\n"));
+  EXPECT_EQ(kept.receive()->body, "127.0.0.1");
+  for (int i = 0; i < 4; ++i) {
+    auto client = connect();
+    client.send(from_proxy);
+    expect_refused(client, 413, "body_too_large");
   }
 }
 

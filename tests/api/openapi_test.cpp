@@ -31,11 +31,23 @@ TEST(openapi_document, names_every_metric_that_rows_can_answer) {
 TEST(openapi_document, has_the_public_paths) {
   const auto document = json::parse(openapi_document());
   EXPECT_EQ(document["openapi"], "3.1.0");
-  for (const auto* path :
-       {"/v1/events", "/v1/batch",  "/v1/b",        "/v1/track",     "/v1/t",        "/v1/page",
-        "/v1/p",      "/v1/screen", "/v1/s",        "/v1/identify",  "/v1/i",        "/v1/group",
-        "/v1/g",      "/v1/alias",  "/v1/a",        "/api/v2/query", "/v1/merchant", "/livez",
-        "/readyz",    "/healthz",   "/openapi.json"})
+  for (const auto* path : {"/v1/events",    "/v1/batch",
+                           "/v1/b",         "/v1/track",
+                           "/v1/t",         "/v1/page",
+                           "/v1/p",         "/v1/screen",
+                           "/v1/s",         "/v1/identify",
+                           "/v1/i",         "/v1/group",
+                           "/v1/g",         "/v1/alias",
+                           "/v1/a",         "/api/v2/query",
+                           "/v1/merchant",  "/livez",
+                           "/readyz",       "/healthz",
+                           "/openapi.json", "/api/event",
+                           "/api/send",     "/api/batch",
+                           "/mp/collect",   "/debug/mp/collect",
+                           "/g/collect",    "/batch",
+                           "/i/v0/e",       "/capture",
+                           "/matomo.php",   "/api/s/track",
+                           "/v1/pixel.gif"})
     EXPECT_TRUE(document["paths"].contains(path)) << path;
 }
 

@@ -50,6 +50,23 @@ TEST(setting_values, edit_distance_counts_single_edits) {
   EXPECT_EQ(edit_distance("", "abc"), 3);
 }
 
+TEST(settings, differ_by_meaning_and_take_over_only_what_is_live) {
+  settings running, fresh;
+  ASSERT_TRUE(
+      running.read_toml("[http]\nidle_timeout = \"60s\"\ntrusted_proxies = [\"::1\"]", "a"));
+  ASSERT_TRUE(
+      fresh.read_toml("[http]\nidle_timeout = \"1m\"\ntrusted_proxies = []\nthreads = 3\n"
+                      "[log]\nlevel = \"debug\"",
+                      "b"));
+  EXPECT_EQ(running.differences(fresh),
+            (std::vector<std::string>{"http.threads", "http.trusted_proxies", "log.level"}));
+  EXPECT_TRUE(is_live("log.level"));
+  EXPECT_FALSE(is_live("http.threads"));
+  running.take_live(fresh);
+  EXPECT_EQ(running.differences(fresh), std::vector<std::string>{"http.threads"});
+  EXPECT_EQ(running.text("log.level"), "debug");
+}
+
 TEST(setting_table, every_default_lies_in_its_own_range_and_names_are_unique) {
   std::set<std::string> names, flags, variables;
   for (const auto& s : all_settings()) {

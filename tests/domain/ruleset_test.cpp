@@ -121,9 +121,9 @@ class ruleset_apply_test : public ::testing::Test {
     return put(e);
   }
   traffic_row day(std::int64_t ms) {
-    return rolled_up(state.deltas, *state.reporting_zone).traffic.at(
-        bucket_begin(*state.reporting_zone, granularity::day, time_from_ms(ms)), granularity::day,
-        0);
+    return rolled_up(state.deltas, *state.reporting_zone)
+        .traffic.at(bucket_begin(*state.reporting_zone, granularity::day, time_from_ms(ms)),
+                    granularity::day, 0);
   }
 
   merchant_state state;

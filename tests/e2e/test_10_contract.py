@@ -38,7 +38,7 @@ def test_the_contract_is_well_made(workspace):
 def test_every_answer_is_as_the_contract_says(workspace):
     node = workspace.node().start()
     write, read = node.create_merchant("shop", "Europe/London", "GBP")
-    made = json.loads(node.cli("key", "create", "--scope", "platform", "-o", "json"))
+    made = json.loads(node.cli("key", "create", "--scope", "platform", "--no-create", "-o", "json"))
     said = run_script("contract.mjs", f"http://127.0.0.1:{node.port}", write, read, made["key"],
                       workspace.options.seed, 400, timeout=500)
     check_equal(node.terminate(), 0, f"exit code of the node\n{said}")

@@ -55,7 +55,8 @@ def installed():
         shutil.copy(SOURCE / "package.json", FOLDER / "package.json")
         npm("install", cwd=FOLDER)
         mark.write_text(wanted)
-    shutil.copy(SOURCE / "send.mjs", FOLDER / "send.mjs")
+    for script in ("send.mjs", "foreign.mjs"):
+        shutil.copy(SOURCE / script, FOLDER / script)
 
 
 def run_client(workspace, client):

@@ -54,6 +54,128 @@ def test_sigterm_finishes_what_was_accepted_and_exits_0(workspace):
     check(counted <= sum(acknowledged) + 80, f"{sum(acknowledged)} acknowledged, {counted} counted")
 
 
+def test_a_drain_from_the_console_ends_the_node_as_sigterm_does(workspace):
+    node = workspace.node(flags=["--node-drain-delay", "1500ms"]).start()
+    write, read = node.create_merchant("shop")
+    node.send_all(write, {"id": "1", "name": "page_view"})
+    check_equal(json.loads(node.cli("console", "-c", "drain", "-o", "json")), {"state": "draining"}, "answer")
+    answer = node.request("GET", "/readyz", port=node.admin_port)
+    check_equal((answer.status, answer.body), (503, b"draining\n"), "readiness at once")
+    check_equal(json.loads(node.cli("status", "-o", "json"))["state"], "draining", "status")
+    # For a while it still serves, so that proxies can notice. A repeat is no second signal.
+    node.cli("console", "-c", "drain")
+    node.send_all(write, {"id": "2", "name": "page_view"})
+    check_equal(node.process.wait(60), 0, "exit code")
+    check("node_stopped answered=true saved=true" in node.log.read_text(), node.tail())
+    verify(node.data_dir)
+    node.start()
+    check_equal(node.totals(read, "shop", ["events"]), {"events": 2}, "what was accepted")
+    check_equal(json.loads(node.cli("audit", "-o", "json"))["actions"][-1]["action"], "drain", "audit")
+
+
+def test_platform_keys_create_merchants_or_not(workspace):
+    node = workspace.node(flags=["--node-default-zone", "Asia/Tokyo"]).start()
+    node.create_merchant("old")
+
+    def make(*words):
+        return json.loads(node.cli("key", "create", "--scope", "platform", *words, "-o", "json"))
+
+    def send(key, *merchants, **more):
+        return node.send(key, [{"id": f"{m}-{i}", "name": "page_view", "merchant": m, **more}
+                               for i, m in enumerate(merchants)])
+
+    may, may_not = make(), make("--no-create", "--label", "strict")
+    check_equal((may["may_create"], may_not["may_create"]), (True, False), "what the keys may")
+    node.cli("key", "create", "--scope", "read", "--merchant", "old", "--no-create", expect=2)
+    may, may_not = may["key"], may_not["key"]
+
+    receipt = send(may_not, "new", "old", "new", "old").json()
+    check_equal((receipt["accepted"], [(r["index"], r["code"]) for r in receipt["rejected"]]),
+                (2, [(0, "unknown_merchant"), (2, "unknown_merchant")]), "a key that may not create")
+    for path, body in (("/v1/merchant?merchant=new", None), ("/api/v2/query", json.dumps(
+            {"site_id": "new", "metrics": ["events"], "date_range": "all"}))):
+        answer = node.request("POST" if body else "GET", path, body, {"Authorization": f"Bearer {may}"})
+        check_equal((answer.status, answer.json()["code"]), (404, "unknown_merchant"), path)
+    # What is refused anyway makes no merchant.
+    check_equal(send(may, "new", at="soon").json()["rejected"][0]["code"], "bad_at", "a bad event")
+    names = [m["merchant"] for m in json.loads(node.cli("merchant", "list", "-o", "json"))["merchants"]]
+    check_equal(names, ["old"], "nobody was created")
+
+    check_equal(send(may, "new", "newer", "old").json()["accepted"], 3, "a key that may create")
+    shown = json.loads(node.cli("merchant", "show", "new", "-o", "json"))
+    check_equal((shown["timezone"], shown["currency"], shown["ledger"]["accepted"]),
+                ("Asia/Tokyo", "USD", 1), "default settings")
+    names = [m["merchant"] for m in json.loads(node.cli("merchant", "list", "-o", "json"))["merchants"]]
+    check_equal(sorted(names), ["new", "newer", "old"], "merchant list")
+    check_equal(send(may_not, "new").json()["duplicate"], 1, "known by now")
+    node.kill()
+    verify(node.data_dir)
+    node.start()
+    check_equal(send(may_not, "newer").json()["accepted"], 1, "known after a restart")
+    node.cli("merchant", "delete", "newer")
+    check_equal(send(may_not, "newer").json()["rejected"][0]["code"], "unknown_merchant", "deleted")
+
+
+def hang_up(node, word):
+    """SIGHUP; waits for a new line with the word in the log and gives it."""
+    def found():
+        return [line for line in node.log.read_text().splitlines() if word in line]
+    before = len(found())
+    node.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 20
+    while len(found()) == before:
+        check(time.monotonic() < end, f"no '{word}' in the log:\n{node.tail()}")
+        time.sleep(0.01)
+    return found()[-1]
+
+
+def test_sighup_reloads_keys_limits_and_the_log_level(workspace):
+    path = workspace.path / "tally.toml"
+    path.write_text("")
+    node = workspace.node(flags=["--config", str(path)]).start()
+    write, read = node.create_merchant("shop")
+    big = {"id": "big", "name": "page_view", "props": {"text": "x" * 5_000}}
+    check_equal(node.send(write, big).status, 200, "before")
+    path.write_text("""[http]
+body_bytes_max = "2KiB"
+threads = 7
+[events]
+event_bytes_max = "1KiB"
+[limits]
+read_queries_per_s = 1
+[log]
+level = "warn"
+""")
+    warned = hang_up(node, "settings_need_restart")
+    check(warned.endswith("names=http.threads"), f"it names what needs a restart: {warned}")
+    check_equal(node.send(write, big).status, 413, "the body's limit")
+    small = dict(big, id="small", props={"text": "x" * 1_100})
+    check_equal(node.send(write, small).json()["rejected"][0]["code"], "too_large", "event's limit")
+    asked = [node.request("GET", "/v1/merchant", headers={"Authorization": f"Bearer {read}"})
+             for _ in range(4)]
+    check_equal([a.status for a in asked][:2] + [asked[-1].status], [200, 200, 429], "rate of questions")
+    check(int(asked[-1].headers["Retry-After"]) >= 1, "429 says when to come back")
+
+    # A key just used is remembered for five seconds, unless the node is told to forget.
+    node.cli("key", "revoke", write)
+    path.write_text("[log]\nlevel = \"info\"\n[http]\nthreads = 7\n")
+    line = hang_up(node, "settings_reloaded")
+    check("limits.read_queries_per_s" in line and "http.threads" not in line, f"what changed: {line}")
+    check_equal(node.send(write, small).status, 401, "the revoked key")
+    check_equal(node.query(read, "shop", ["events"])["results"][0]["metrics"], [1], "no rate any more")
+
+    for wrong in ("[http]\nbody_bytes_max = \"2KB\"", "[http]\ntrusted_proxies = [\"here\"]\n[log]\n"
+                  "level = \"error\"", "[limits]\nwrite_events = 3", "not toml"):
+        path.write_text(wrong)
+        check("error" in hang_up(node, "settings_not_reloaded"), "an error is logged")
+    other, _ = node.create_merchant("other")
+    check_equal(node.send(other, big).status, 200, "old settings stay")
+    path.write_text("")
+    line = hang_up(node, "settings_reloaded")
+    check(line.endswith("changed=none"), f"nothing of it was taken over: {line}")
+    check_equal(node.terminate(), 0, "exit code")
+
+
 def test_a_rebuild_gives_the_same_bytes(workspace):
     node = workspace.node().start()
     write, read = node.create_merchant("shop", "Europe/London", "GBP")

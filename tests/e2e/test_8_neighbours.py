@@ -7,9 +7,10 @@ import re
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 
-from harness import BINARY, ROOT, Skip, check, check_equal, free_port
+from harness import BINARY, ROOT, Skip, check, check_equal, free_port, verify
 
 
 def tool(name):
@@ -101,6 +102,13 @@ def test_haproxy_passes_requests_problems_and_http_2(workspace):
     body = json.dumps([{"id": str(i), "name": "page_view"} for i in range(3)])
     status, _, text = proxy.request("POST", "/v1/events", body, bearer(write))
     check_equal((status, json.loads(text)["accepted"]), (200, 3), "events through the proxy")
+    # Whatever a client claims, the node believes the proxy, and the proxy what it sees.
+    proxy.request("POST", "/v1/events", json.dumps({"id": "from", "name": "page_view"}),
+                  {**bearer(write), "X-Forwarded-For": "203.0.113.9"}, source="127.0.9.1")
+    rounds = json.loads(node.cli("log", "tail", "1", "-o", "json"))["rounds"]
+    dumped = json.loads(node.cli("log", "dump", str(rounds[-1]["round"]), "-o", "json"))["rounds"][0]
+    events = [e for chunk in dumped["chunks"] for e in chunk["events"]]
+    check_equal([(e["id"], e["network"]) for e in events], [("from", "127.0.9.0/24")], "the client's network")
     said = run(tool("curl"), "-sk", "--http2", "-w", "\n%{http_version} %{http_code}", "-H",
                f"Authorization: Bearer {write}", "-d", '{"id":"h2","name":"page_view"}',
                f"https://127.0.0.1:{proxy.port}/v1/events")
@@ -111,7 +119,56 @@ def test_haproxy_passes_requests_problems_and_http_2(workspace):
     check_equal((status, problem["status"], problem["code"], headers["Content-Type"]),
                 (429, 429, "over_rate", "application/problem+json"), "the problem's body")
     check(int(headers["Retry-After"]) >= 1, "429 says when to come back")
-    check_equal(json.loads(answers[0][2])["ledger"]["accepted"], 4, "counted")
+    check_equal(json.loads(answers[0][2])["ledger"]["accepted"], 5, "counted")
+
+
+def test_a_drain_behind_haproxy_fails_no_request(workspace):
+    node, proxy = proxied_node(workspace, "--node-drain-delay", "4s")
+    write, read = node.create_merchant("shop")
+    stop, acknowledged, broken, turned_away = threading.Event(), [], [], []
+
+    def sender(number):
+        n, connection = 0, proxy.connect()
+        while not stop.is_set():
+            n += 1
+            event = json.dumps({"id": f"{number}-{n}", "name": "page_view"})
+            try:
+                connection.request("POST", "/v1/events", event, bearer(write))
+                response = connection.getresponse()
+                text = response.read()
+            except (OSError, http.client.HTTPException) as e:
+                broken.append(repr(e))
+                connection.close()
+                connection = proxy.connect()
+                continue
+            if response.status == 200:
+                acknowledged.append(event)
+            elif response.status == 503 and b"No server is available" in text:
+                turned_away.append(time.monotonic())  # the proxy knows and does not even try
+                time.sleep(0.05)
+            else:
+                broken.append((response.status, text[:200]))
+
+    threads = [threading.Thread(target=sender, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    time.sleep(1)
+    node.cli("console", "-c", "drain")
+    check_equal(node.request("GET", "/readyz", port=node.admin_port).status, 503, "readiness")
+    proxy.wait_until(503)
+    check(node.alive(), "the proxy turned away before the node was gone")
+    check_equal(node.process.wait(60), 0, "exit code")
+    verify(node.data_dir)
+    node.start()
+    proxy.wait_until(200)
+    time.sleep(0.5)
+    stop.set()
+    for t in threads:
+        t.join(30)
+    check_equal(broken, [], "failed requests")
+    check(turned_away and acknowledged, "the proxy noticed")
+    counted = node.totals(read, "shop", ["events"])["events"]
+    check_equal(counted, len(acknowledged), "events counted")
 
 
 def test_prometheus_reads_the_metrics_and_the_shipped_files(workspace):

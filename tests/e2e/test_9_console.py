@@ -114,6 +114,20 @@ def test_a_session_answers_completes_and_remembers(workspace):
     check_equal(again.exit_code(), 0, "exit code of Ctrl-D")
 
 
+def test_a_lost_node_is_told_and_ctrl_c_ends_the_session(workspace):
+    node = workspace.node().start()
+    terminal = opened(workspace, node)
+    check("ready" in terminal.ask("status"), "an answer")
+    node.kill()
+    said = terminal.ask("shards")
+    check("unavailable: the node" in said, f"a lost node is told: {said!r}")
+    terminal.type("merchant del")
+    terminal.expect("merchant del")
+    terminal.type("\x03")
+    check_equal(terminal.exit_code(), -signal.SIGINT, "a shell makes 130 of it")
+    check("shards" in (workspace.path / "xdg/tally/history").read_text(), "what was typed is kept")
+
+
 def test_one_shot_and_piped_commands_have_exit_codes(workspace):
     node = workspace.node().start()
     node.create_merchant("shop")

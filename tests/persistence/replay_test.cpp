@@ -128,6 +128,50 @@ TEST_F(replay_test, visits_in_pages_and_texts_survive_any_cut_too) {
   EXPECT_EQ(in_pieces(events, {2, 1, "pieces"}, 11), expected);
 }
 
+// What a generation that is built beside the serving one must be: the ids that the serving one
+// saved decide as its own would, wherever the building is cut.
+TEST_F(replay_test, a_generation_with_shared_ids_equals_one_computed_alone) {
+  ruleset other;
+  other.visit_timeout = std::chrono::minutes{5};
+  other.names["page_view"] = counts_as::purchase;
+  other.names["checkout"] = counts_as::ignore;
+  correct_rule shifted;
+  shifted.filter.op = filter_op::matches;
+  shifted.filter.field = "event:visitor";
+  shifted.filter.values = {"[13579]$"};
+  ASSERT_TRUE(compile(shifted.filter));
+  shifted.shift = std::chrono::minutes{-90};
+  other.corrections.push_back(shifted);
+  for (std::uint32_t seed = 1; seed <= 8; ++seed) {
+    const auto events = testing::random_events(seed, 1'500);
+    const auto name = "shop" + std::to_string(seed);
+    in_pieces(events, {2, 1, name}, seed);
+    const state_owner beside{2, 2, name}, alone{3, 2, name};
+    std::mt19937 random{seed};
+    std::unique_ptr<replayed_merchant> built;
+    for (std::size_t end = 0; end < events.size();) {
+      built = std::make_unique<replayed_merchant>(*store, beside, initial_settings{}, other,
+                                                  id_use::shared);
+      ASSERT_TRUE(built->resume());
+      // Ended with or without a save: what was saved is gone on from, the rest comes again.
+      end = std::min<std::size_t>(events.size(), end + 1 + random() % 200);
+      for (std::size_t i = 0; i < end; ++i)
+        ASSERT_TRUE(built->apply(events[i].bytes, events[i].offset, events[i].stamped_at));
+      if (random() % 2 == 0 || end == events.size()) {
+        ASSERT_TRUE(built->save());
+      }
+    }
+    replayed_merchant single{*store, alone, {}, other};
+    for (const auto& e : events) ASSERT_TRUE(single.apply(e.bytes, e.offset, e.stamped_at));
+    ASSERT_TRUE(single.save());
+    EXPECT_EQ(built->state().digest, single.state().digest) << seed;
+    EXPECT_NE(built->state().digest, load_snapshot(*store, {2, 1, name})->state.digest);
+    EXPECT_EQ(*state_hash(built->state(), *store, beside, other),
+              *state_hash(single.state(), *store, alone, other))
+        << seed;
+  }
+}
+
 TEST_F(replay_test, one_event_more_changes_the_hash) {
   auto events = testing::random_events(7, 200);
   const auto all = straight(events, {1, 1, "all"});

@@ -164,5 +164,5 @@ await hold('/v1/merchant', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop
 const counts = [...seen].sort().map(([what, count]) => `${what}: ${count}`);
 console.log(counts.join('\n'));
 for (const wanted of ['/v1/events 200', '/v1/events 400', '/v1/batch 200', '/api/v2/query 200', '/api/v2/query 400',
-                      '/v1/merchant 200', '/v1/merchant 400'])
+                      '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404'])
   if (!seen.has(wanted)) throw new Error(`never seen: ${wanted}`);
