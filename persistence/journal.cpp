@@ -218,6 +218,8 @@ result<std::string> journal::impl::get(rocksdb::ColumnFamilyHandle* family,
 result<std::vector<record>> journal::impl::list(rocksdb::ColumnFamilyHandle* family,
                                                 std::string_view prefix, std::string_view after,
                                                 std::size_t limit) const {
+  if (prefix.data() == nullptr) prefix = "";  // a slice must point somewhere
+  if (after.data() == nullptr) after = "";
   std::vector<record> found;
   const std::unique_ptr<rocksdb::Iterator> it{db->NewIterator({}, family)};
   for (it->Seek(rocks::slice(std::max(prefix, after)));
