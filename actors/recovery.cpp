@@ -131,6 +131,13 @@ result<opened_node> open_node(node_env& env) {
   opened_node node;
   node.token_secret = *secret;
   node.tails.resize(lane_count);
+  // Without the state that the mark speaks of, everything is to be counted again; the mark must go
+  // before the first flush makes the state look old.
+  if (env.state->is_new()) {
+    if (auto put = log.put_meta({{std::string{tail_first_key}, std::to_string(log.first_round())}});
+        !put)
+      return put.error();
+  }
   const auto mark = log.get_meta(tail_first_key);
   node.tail_first = std::max<persistence::round_number>(
       log.first_round(), mark ? std::strtoull(mark->c_str(), nullptr, 10) : 1);

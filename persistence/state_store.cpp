@@ -88,6 +88,7 @@ struct state_store::impl {
   std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>(true);
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, family_count> families{};
+  bool is_new = false;
 
   impl() = default;
   impl(const impl&) = delete;
@@ -175,6 +176,7 @@ status state_store::impl::check_format() {
     return done{};
   }
   if (options.read_only) return failure{errc::not_found, options.path + " holds no state"};
+  is_new = true;
   byte_writer{version}.u32be(state_format);
   rocksdb::WriteOptions no_wal;
   no_wal.disableWAL = true;
@@ -253,6 +255,10 @@ std::size_t state_store::batch::bytes() const {
 
 state_store::state_store(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
 state_store::~state_store() = default;
+
+bool state_store::is_new() const {
+  return impl_->is_new;
+}
 
 result<std::unique_ptr<state_store>> state_store::open(const state_options& options) {
   auto i = std::make_unique<impl>();

@@ -61,6 +61,8 @@ class state_store {
  public:
   static result<std::unique_ptr<state_store>> open(const state_options& options);
   ~state_store();
+  /// Whether open() found nothing and made it: all of it is to be computed from the journal.
+  [[nodiscard]] bool is_new() const;
 
   /// What one snapshot writes, all or nothing.
   class batch {

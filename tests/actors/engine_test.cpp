@@ -227,6 +227,21 @@ TEST_F(engine_test, a_drain_saves_everything_so_that_a_restart_reads_nothing) {
   EXPECT_EQ(number("events"), 2);
 }
 
+TEST_F(engine_test, a_state_that_was_thrown_away_is_computed_again_from_the_whole_journal) {
+  send({"a", "b"});
+  ASSERT_TRUE(node->drain(patience));
+  restart();
+  send({"c"});
+  ASSERT_TRUE(node->drain(patience));
+  node.reset();
+  fs::remove_all(options.data_dir + "/state");
+  start();
+  EXPECT_EQ(number("events"), 3);
+  EXPECT_EQ(send({"a"}).outcomes, std::vector{outcome::duplicate});
+  restart();
+  EXPECT_EQ(number("events"), 3);
+}
+
 TEST_F(engine_test, a_passivated_merchant_wakes_with_all_it_knew) {
   send({"a", "b"});
   const auto before = node->metrics().passivations.load();
