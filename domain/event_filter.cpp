@@ -4,11 +4,14 @@
 #include <array>
 #include <utility>
 
+#include "domain/ensure.hpp"
+
 namespace tally {
 namespace {
 
-constexpr std::array<std::string_view, 9> op_names{
-    "is", "is_not", "contains", "contains_not", "matches", "matches_not", "and", "or", "not"};
+constexpr std::array<std::string_view, 11> op_names{
+    "is",  "is_not", "contains", "contains_not", "matches",     "matches_not",
+    "and", "or",     "not",      "has_done",     "has_not_done"};
 
 /// From the host on: "shop.example/checkout?a=b".
 std::string_view after_scheme(std::string_view url) {
@@ -110,6 +113,10 @@ bool is_comparison(filter_op op) {
   return op < filter_op::all_of;
 }
 
+bool is_behaviour(filter_op op) {
+  return op == filter_op::has_done || op == filter_op::has_not_done;
+}
+
 std::vector<std::string_view> event_field_names() {
   std::vector<std::string_view> names;
   for (const auto& f : fields) names.push_back(f.name);
@@ -136,7 +143,15 @@ status compile(event_filter& filter) {
   return done{};
 }
 
+bool holds_for(const event_filter& comparison, std::string_view text) {
+  const bool negated = comparison.op == filter_op::is_not ||
+                       comparison.op == filter_op::contains_not ||
+                       comparison.op == filter_op::matches_not;
+  return any_text(comparison, text) != negated;
+}
+
 bool holds(const event_filter& filter, const event& e) {
+  ensure(!is_behaviour(filter.op), "one event does not tell what its visitor has done");
   const auto part_holds = [&](const event_filter& part) { return holds(part, e); };
   switch (filter.op) {
     case filter_op::all_of:
@@ -145,12 +160,8 @@ bool holds(const event_filter& filter, const event& e) {
       return std::ranges::any_of(filter.parts, part_holds);
     case filter_op::none_of:
       return std::ranges::none_of(filter.parts, part_holds);
-    case filter_op::is:
-    case filter_op::contains:
-    case filter_op::matches:
-      return any_text(filter, event_field(e, filter.field));
     default:
-      return !any_text(filter, event_field(e, filter.field));
+      return holds_for(filter, event_field(e, filter.field));
   }
 }
 

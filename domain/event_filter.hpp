@@ -19,9 +19,11 @@ enum class filter_op : std::uint8_t {
   contains_not,
   matches,
   matches_not,
-  all_of,   // "and"
-  any_of,   // "or"
-  none_of,  // "not": its one part does not hold
+  all_of,        // "and"
+  any_of,        // "or"
+  none_of,       // "not": its one part does not hold
+  has_done,      // its one part holds for some event of the same visitor: in questions only
+  has_not_done,  // for none
 };
 
 /// A condition on one event, as in the filters of /api/v2/query. Immutable once compiled.
@@ -30,8 +32,9 @@ struct event_filter {
   std::string field;                // of a comparison: "event:name", "visit:agent"
   std::vector<std::string> values;  // of a comparison: one of them
   bool case_sensitive = true;
-  std::vector<event_filter> parts;     // of all_of, any_of, none_of
+  std::vector<event_filter> parts;     // of all_of, any_of; one of none_of, has_done, has_not_done
   std::vector<text_pattern> patterns;  // made of `values` by compile() where texts do not do
+  std::string pointer;                 // where it stands in a question: "/filters/0"; or empty
 };
 
 constexpr std::size_t filter_values_max = 1'000;
@@ -43,6 +46,8 @@ constexpr std::size_t filter_depth_max = 8;
 [[nodiscard]] std::string_view to_string(filter_op op);
 [[nodiscard]] std::optional<filter_op> find_filter_op(std::string_view name);
 [[nodiscard]] bool is_comparison(filter_op op);
+/// has_done and has_not_done: no condition on one event, so no ruleset may use them.
+[[nodiscard]] bool is_behaviour(filter_op op);
 
 /// Every field that a filter may name.
 [[nodiscard]] std::vector<std::string_view> event_field_names();
@@ -53,6 +58,9 @@ constexpr std::size_t filter_depth_max = 8;
 status compile(event_filter& filter);
 
 /// Whether an event fulfils it. An absent field is an empty text. all_of nothing always holds.
+/// It must not contain has_done or has_not_done.
 [[nodiscard]] bool holds(const event_filter& filter, const event& e);
+/// Whether a text fulfils a comparison.
+[[nodiscard]] bool holds_for(const event_filter& comparison, std::string_view text);
 
 }  // namespace tally

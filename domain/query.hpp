@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "domain/bucket.hpp"
+#include "domain/event_filter.hpp"
 #include "domain/result.hpp"
 #include "domain/rows.hpp"
 
@@ -25,6 +26,7 @@ struct question {
   std::string from, to;                 // dates or RFC 3339 times, both included
   std::string timezone, currency;       // empty: the merchant's
   std::vector<std::string> names;       // filter ["is", "event:name", [...]]; empty: all
+  std::vector<event_filter> filters;    // all must hold; compiled; totals cannot answer them
   comparison compare = comparison::none;
   std::string compare_from, compare_to;
   bool match_day_of_week = false;

@@ -207,7 +207,7 @@ class ruleset_reader {
       return filter;
     }
     const auto op = find_filter_op(node.items[0].text);
-    if (!op) {
+    if (!op || is_behaviour(*op)) {
       fail(node.items[0].place,
            "unknown operator " + in_quotes(node.items[0].text) +
                nearest(node.items[0].text, {"is", "is_not", "contains", "contains_not", "matches",

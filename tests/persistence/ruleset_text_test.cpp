@@ -98,6 +98,8 @@ TEST(ruleset_text, what_is_wrong_is_named_with_its_place) {
       {"[[drop]]\nreason = \"x\"", "line 1, column 1: filter is missing"},
       {"[[drop]]\nreason = \"x\"\nfilter = [\"iss\", \"event:name\", [\"x\"]]",
        "line 3, column 11: unknown operator 'iss'; did you mean 'is'?"},
+      {"[[drop]]\nreason = \"x\"\nfilter = [\"has_done\", [\"is\", \"event:name\", [\"x\"]]]",
+       "line 3, column 11: unknown operator 'has_done'"},
       {"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \"event:nam\", [\"x\"]]",
        "line 3, column 17: no field 'event:nam' of one event; did you mean 'event:name'?"},
       {"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \"event:name\", []]",

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/event_columns.hpp"
+#include "domain/event_field.hpp"
+#include "domain/event_filter.hpp"
+#include "domain/query.hpp"
+#include "domain/ruleset.hpp"
+
+namespace tally {
+
+/// Most groups (rows of an answer before its page is cut, both ranges of a comparison) of a scan.
+constexpr std::size_t scan_groups_max = 1'000'000;
+/// Memory of one scan.
+constexpr std::size_t scan_bytes_default = 512u << 20;
+/// Most different fields in the dimensions and filters of a question.
+constexpr std::size_t scan_fields_max = 64;
+
+/// Event times of the rows that a scan needs. A block without such a row may be left out.
+struct scan_range {
+  bool all = false;  // every block, in which case the times say nothing
+  event_time from{}, to{};
+  [[nodiscard]] bool wants(event_time oldest, event_time newest) const {
+    return all || (oldest < to && newest >= from);
+  }
+};
+
+/// A filter of a question over the fields of its plan. Parts of the tree that only need one event
+/// are evaluated while blocks are read, the rest when visits and visitors are known.
+struct scan_filter {
+  filter_op op = filter_op::all_of;
+  std::size_t field = 0;           // of a comparison: index in scan_plan::fields
+  event_filter comparison;         // of a comparison: with the text of "(none)" taken as absent
+  std::vector<scan_filter> parts;  // of the others
+  bool of_event = true;            // no part of it needs the visit or the visitor
+  std::size_t bit = 0;             // where it is kept until then, if it is a topmost such part
+  std::size_t behaviour = 0;       // of has_done, has_not_done: number among them
+};
+
+/// One dimension of a question.
+struct scan_dimension {
+  enum class kind : std::uint8_t { bucket, hour_of_day, day_of_week, field } is = kind::field;
+  std::size_t field = 0;  // index in scan_plan::fields
+};
+
+/// What must be done with each event.
+struct scan_needs {
+  bool visits = false;   // visits must be put together
+  bool persons = false;  // rows must be looked at visitor by visitor (also where visits is set)
+  bool items = false;    // lines of orders are counted instead of orders
+  bool first_orders = false;  // every order since the first must be known
+  bool commerce = false, visitors = false, pages = false;
+  bool own_newest = false;  // the blocks' newest event times are not those of these rules
+};
+
+/// How to answer a question from events.
+struct scan_plan {
+  question asked;
+  merchant_facts facts;
+  std::shared_ptr<const ruleset> rules;
+  const zone* asked_zone = nullptr;
+  std::string currency;
+  std::optional<granularity> step;
+  std::vector<bucket_time> buckets, compare_buckets;  // as in plan
+  event_time from{}, to{}, compare_from{}, compare_to{};
+  std::vector<scan_field> fields;  // of dimensions and filters, each once
+  std::vector<scan_dimension> dimensions;
+  scan_filter filter;
+  std::size_t filter_bits = 0, behaviours = 0;
+  scan_needs needs;
+  scan_range range;
+  std::size_t bytes_max = scan_bytes_default, groups_max = scan_groups_max;
+};
+
+/// As make_plan: bad_request with a JSON pointer in front of the detail, unsupported with a code in
+/// front of it. Filters must be compiled.
+result<scan_plan> make_scan_plan(const question& q, const merchant_facts& facts, event_time now,
+                                 const ruleset& rules);
+
+/// The columns that blocks must have.
+[[nodiscard]] column_wish wish_of(const scan_plan& p);
+
+}  // namespace tally
