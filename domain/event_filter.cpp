@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "domain/ensure.hpp"
+#include "domain/property_text.hpp"
 
 namespace tally {
 namespace {
@@ -40,14 +41,25 @@ std::string_view page_of(const event& e) {
   return rest.empty() ? std::string_view{"/"} : rest;
 }
 
+/// The name that people know; shops that send none are told apart by the id.
+std::string_view product_of(const order_item& item) {
+  return item.name.empty() ? item.id : item.name;
+}
+
 struct field {
   std::string_view name;
   std::string_view event::*text = nullptr;
   std::string_view event_order::*order_text = nullptr;
   std::string_view (*derived)(const event&) = nullptr;
+  std::string_view (*of_item)(const order_item&) = nullptr;
 };
 
-constexpr std::array<field, 23> fields{{
+template <std::string_view order_item::*Text>
+constexpr field text_of_item(std::string_view name) {
+  return {name, nullptr, nullptr, nullptr, [](const order_item& item) { return item.*Text; }};
+}
+
+constexpr std::array<field, 28> fields{{
     {"event:name", &event::name},
     {"event:page", nullptr, nullptr, page_of},
     {"event:hostname", nullptr, nullptr, hostname_of},
@@ -62,6 +74,11 @@ constexpr std::array<field, 23> fields{{
     {"event:coupon", nullptr, &event_order::coupon},
     {"event:payment_method", nullptr, &event_order::payment_method},
     {"event:sales_channel", nullptr, &event_order::sales_channel},
+    {"event:product", nullptr, nullptr, nullptr, product_of},
+    text_of_item<&order_item::sku>("event:sku"),
+    text_of_item<&order_item::category>("event:category"),
+    text_of_item<&order_item::brand>("event:brand"),
+    text_of_item<&order_item::variant>("event:variant"),
     {"visit:referrer", &event::referrer},
     {"visit:country", &event::country},
     {"visit:language", &event::language},
@@ -80,6 +97,25 @@ bool any_text(const event_filter& filter, std::string_view text) {
   const bool whole = filter.op == filter_op::is || filter.op == filter_op::is_not;
   return std::ranges::any_of(filter.values, [&](const std::string& v) {
     return whole ? text == v : text.find(v) != std::string_view::npos;
+  });
+}
+
+bool is_negated(filter_op op) {
+  return op == filter_op::is_not || op == filter_op::contains_not || op == filter_op::matches_not;
+}
+
+/// Whether one of the values that the event has of the field fits.
+bool any_value(const event_filter& filter, const event& e) {
+  const std::string_view name = filter.field;
+  if (name.starts_with(property_prefix)) {
+    std::string room;
+    return any_text(filter, property_text(e.props, name.substr(property_prefix.size()), room));
+  }
+  const auto* const found = std::ranges::find(fields, name, &field::name);
+  if (found == fields.end() || found->of_item == nullptr || e.order.items.empty())
+    return any_text(filter, event_field(e, name));
+  return std::ranges::any_of(e.order.items, [&](const order_item& item) {
+    return any_text(filter, found->of_item(item));
   });
 }
 
@@ -119,13 +155,20 @@ bool is_behaviour(filter_op op) {
 
 std::vector<std::string_view> event_field_names() {
   std::vector<std::string_view> names;
+  names.reserve(fields.size());
   for (const auto& f : fields) names.push_back(f.name);
   return names;
 }
 
+bool is_event_field(std::string_view name) {
+  if (name.starts_with(property_prefix))
+    return name.size() > property_prefix.size() && name.size() <= filter_value_bytes_max;
+  return std::ranges::find(fields, name, &field::name) != fields.end();
+}
+
 std::string_view event_field(const event& e, std::string_view name) {
   const auto* const found = std::ranges::find(fields, name, &field::name);
-  if (found == fields.end()) return {};
+  if (found == fields.end() || found->of_item != nullptr) return {};
   if (found->derived != nullptr) return found->derived(e);
   if (found->text != nullptr) return e.*found->text;
   return e.order.*found->order_text;
@@ -144,10 +187,7 @@ status compile(event_filter& filter) {
 }
 
 bool holds_for(const event_filter& comparison, std::string_view text) {
-  const bool negated = comparison.op == filter_op::is_not ||
-                       comparison.op == filter_op::contains_not ||
-                       comparison.op == filter_op::matches_not;
-  return any_text(comparison, text) != negated;
+  return any_text(comparison, text) != is_negated(comparison.op);
 }
 
 bool holds(const event_filter& filter, const event& e) {
@@ -161,7 +201,7 @@ bool holds(const event_filter& filter, const event& e) {
     case filter_op::none_of:
       return std::ranges::none_of(filter.parts, part_holds);
     default:
-      return holds_for(filter, event_field(e, filter.field));
+      return any_value(filter, e) != is_negated(filter.op);
   }
 }
 

@@ -49,15 +49,23 @@ constexpr std::size_t filter_depth_max = 8;
 /// has_done and has_not_done: no condition on one event, so no ruleset may use them.
 [[nodiscard]] bool is_behaviour(filter_op op);
 
-/// Every field that a filter may name.
+/// What stands before the key of a property in a field's name.
+constexpr std::string_view property_prefix = "event:props:";
+
+/// Every field that a filter may name, but for the properties.
 [[nodiscard]] std::vector<std::string_view> event_field_names();
-/// The event's value of a field; empty where it has none, or where there is no such field.
-[[nodiscard]] std::string_view event_field(const event& e, std::string_view field);
+/// Whether a filter may name it: one of those, or a property.
+[[nodiscard]] bool is_event_field(std::string_view name);
+/// The event's value of a field that it has once; empty where it has none, for the fields of items
+/// and properties, and where there is no such field.
+[[nodiscard]] std::string_view event_field(const event& e, std::string_view name);
 
 /// Makes the patterns of one comparison, not of its parts. bad_request says which is wrong.
 status compile(event_filter& filter);
 
-/// Whether an event fulfils it. An absent field is an empty text. all_of nothing always holds.
+/// Whether an event fulfils it. An absent field is an empty text. A field of an order's items is
+/// there once for each: `is` holds if one of them is it, `is_not` if none is. all_of nothing always
+/// holds.
 /// It must not contain has_done or has_not_done.
 [[nodiscard]] bool holds(const event_filter& filter, const event& e);
 /// Whether a text fulfils a comparison.

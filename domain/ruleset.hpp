@@ -57,7 +57,7 @@ constexpr std::size_t ruleset_rules_max = 100;  // of drop, and of correct
 constexpr std::size_t ruleset_bytes_max = 256u << 10;
 constexpr std::int64_t visit_timeout_minutes_max = 1'440;
 constexpr std::int64_t late_visit_hours_max = 168;
-constexpr std::int64_t shift_minutes_max = 10 * 366 * 1'440;
+constexpr std::int64_t shift_minutes_max = 5'270'400;  // ten years
 
 /// The versioned counting rules. Document form: docs/reference/rulesets.md.
 struct ruleset {

@@ -6,7 +6,7 @@
 #include <msgpack/pack.hpp>
 
 #include "domain/ensure.hpp"
-#include "persistence/msgpack_reader.hpp"
+#include "domain/msgpack_reader.hpp"
 
 namespace tally::persistence {
 namespace {

@@ -186,7 +186,7 @@ class ruleset_reader {
   }
   std::optional<day_range> read_range(const document_node& node) {
     if (node.is != form::list || node.items.size() != 2) {
-      fail(node.place, "range must be two days: [\"2011-03-01\", \"2011-03-02\"]");
+      fail(node.place, R"(range must be two days: ["2011-03-01", "2011-03-02"])");
       return std::nullopt;
     }
     const auto first = read_day(node.items[0]);
@@ -242,10 +242,9 @@ class ruleset_reader {
         node.items[2].is != form::list)
       return fail(node.place, "a comparison is [operator, field, [values]]");
     filter.field = node.items[1].text;
-    const auto known = event_field_names();
-    if (std::ranges::find(known, filter.field) == known.end())
+    if (!is_event_field(filter.field))
       return fail(node.items[1].place, "no field " + in_quotes(filter.field) + " of one event" +
-                                           nearest(filter.field, known));
+                                           nearest(filter.field, event_field_names()));
     const auto& values = node.items[2];
     if (values.items.empty() || values.items.size() > filter_values_max)
       return fail(values.place, "1 to " + std::to_string(filter_values_max) + " values");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domain/logic_v1/apply.hpp"
+#include "domain/property_text.hpp"
 
 namespace tally {
 namespace {
@@ -81,6 +82,73 @@ TEST(event_filter, a_page_is_found_in_every_form_of_url) {
     EXPECT_EQ(event_field(e, "event:page"), expected.first) << url;
     EXPECT_EQ(event_field(e, "event:hostname"), expected.second) << url;
   }
+}
+
+TEST(event_filter, an_items_field_holds_if_one_item_fits) {
+  event e;
+  e.has_order = true;
+  e.order.items.resize(2);
+  e.order.items[0] = {"85123A", "sku-1", "White heart", "gifts", "acme", "red", {}, {}};
+  e.order.items[1] = {"71053", "", "", "lamps", "", "", {}, {}};
+  using enum filter_op;
+  const std::pair<event_filter, bool> cases[] = {
+      {compare(is, "event:product", {"White heart"}), true},
+      {compare(is, "event:product", {"71053"}), true},
+      {compare(is, "event:product", {"85123A"}), false},
+      {compare(is, "event:category", {"lamps", "chairs"}), true},
+      {compare(is_not, "event:category", {"lamps"}), false},
+      {compare(is_not, "event:category", {"chairs"}), true},
+      {compare(contains, "event:brand", {"ACM"}, false), true},
+      {compare(matches, "event:sku", {"^sku-[0-9]$"}), true},
+      {compare(matches_not, "event:variant", {"^re"}), false},
+      {compare(is, "event:variant", {""}), true},
+      {compare(is, "event:sku", {""}), true},
+  };
+  for (const auto& [filter, expected] : cases)
+    EXPECT_EQ(holds(filter, e), expected)
+        << to_string(filter.op) << ' ' << filter.field << ' ' << filter.values[0];
+  EXPECT_TRUE(holds(compare(is, "event:product", {""}), event{}));
+  EXPECT_FALSE(holds(compare(is, "event:product", {"71053"}), event{}));
+}
+
+TEST(event_filter, a_property_is_compared_as_text) {
+  event e;
+  // {"plan": "gold", "n": 300, "below": -5, "half": 0.5, "two": 2.0f, "on": true, "list": ["gold"]}
+  constexpr std::string_view props{
+      "\x87\xa4plan\xa4gold\xa1n\xcd\x01\x2c\xa5"
+      "below\xfb\xa4half\xcb\x3f\xe0\0\0\0\0\0\0"
+      "\xa3two\xca\x40\0\0\0\xa2on\xc3\xa4list\x91\xa4gold",
+      62};
+  e.props = props;
+  using enum filter_op;
+  const std::pair<event_filter, bool> cases[] = {
+      {compare(is, "event:props:plan", {"gold"}), true},
+      {compare(is, "event:props:plan", {"Gold"}), false},
+      {compare(is, "event:props:n", {"300"}), true},
+      {compare(is, "event:props:below", {"-5"}), true},
+      {compare(is, "event:props:half", {"0.5"}), true},
+      {compare(is, "event:props:two", {"2"}), true},
+      {compare(is, "event:props:on", {"true"}), true},
+      {compare(is, "event:props:list", {""}), true},
+      {compare(is_not, "event:props:list", {"gold"}), true},
+      {compare(is, "event:props:nothing", {""}), true},
+      {compare(matches, "event:props:plan", {"^g"}), true},
+  };
+  for (const auto& [filter, expected] : cases)
+    EXPECT_EQ(holds(filter, e), expected)
+        << to_string(filter.op) << ' ' << filter.field << ' ' << filter.values[0];
+  EXPECT_TRUE(is_event_field("event:props:a:b"));
+  EXPECT_FALSE(is_event_field("event:props:"));
+  EXPECT_FALSE(is_event_field("event:props"));
+}
+
+TEST(event_filter, properties_cut_anywhere_have_no_value) {
+  constexpr std::string_view props{"\x81\xa4plan\xa4gold"};
+  std::string room;
+  for (std::size_t bytes = 0; bytes < props.size(); ++bytes)
+    EXPECT_EQ(property_text(props.substr(0, bytes), "plan", room), "") << bytes;
+  EXPECT_EQ(property_text(props, "plan", room), "gold");
+  EXPECT_EQ(property_text(props, "gold", room), "");
 }
 
 TEST(event_filter, an_expression_that_cannot_be_read_is_named) {

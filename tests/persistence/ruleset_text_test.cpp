@@ -49,6 +49,15 @@ TEST(ruleset_text, a_whole_document_is_read) {
   EXPECT_TRUE(read->corrections[2].drop);
 }
 
+TEST(ruleset_text, properties_and_items_are_fields_too) {
+  for (const auto* field : {"event:props:plan", "event:product", "event:coupon"}) {
+    const auto read = read_ruleset(std::string{"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \""} +
+                                   field + "\", [\"gold\"]]");
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->drops.at(0).filter.field, field);
+  }
+}
+
 TEST(ruleset_text, the_canonical_form_is_stable_and_means_the_same) {
   const auto read = read_ruleset(whole);
   ASSERT_TRUE(read);
@@ -102,6 +111,8 @@ TEST(ruleset_text, what_is_wrong_is_named_with_its_place) {
        "line 3, column 11: unknown operator 'has_done'"},
       {"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \"event:nam\", [\"x\"]]",
        "line 3, column 17: no field 'event:nam' of one event; did you mean 'event:name'?"},
+      {"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \"event:props:\", [\"x\"]]",
+       "line 3, column 17: no field 'event:props:' of one event"},
       {"[[drop]]\nreason = \"x\"\nfilter = [\"is\", \"event:name\", []]",
        "line 3, column 31: 1 to 1000 values"},
       {"[[correct]]\ndrop = true", "line 1, column 1: a correction needs a range or a filter"},

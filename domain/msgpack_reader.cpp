@@ -1,8 +1,9 @@
-#include "persistence/msgpack_reader.hpp"
+#include "domain/msgpack_reader.hpp"
 
+#include <bit>
 #include <limits>
 
-namespace tally::persistence {
+namespace tally {
 
 bool msgpack_reader::number_after(std::uint8_t tag, std::uint64_t& v) {
   if (tag >= 0xcc && tag <= 0xcf) return big_endian(1U << (tag - 0xcc), v);
@@ -24,6 +25,16 @@ bool msgpack_reader::integer_after(std::uint8_t tag, std::int64_t& v) {
   if (!big_endian(width, bits)) return false;
   const unsigned unused = 64 - 8 * width;
   v = static_cast<std::int64_t>(bits << unused) >> unused;
+  return true;
+}
+
+bool msgpack_reader::real(double& v) {
+  if (at_ == end_ || (*at_ != 0xca && *at_ != 0xcb)) return false;
+  const unsigned width = *at_++ == 0xca ? 4 : 8;
+  std::uint64_t bits = 0;
+  if (!big_endian(width, bits)) return false;
+  v = width == 4 ? std::bit_cast<float>(static_cast<std::uint32_t>(bits))
+                 : std::bit_cast<double>(bits);
   return true;
 }
 
@@ -94,4 +105,4 @@ bool msgpack_reader::pass_scalar(std::uint8_t tag) {
   return false;  // 0xc1, which no writer may use
 }
 
-}  // namespace tally::persistence
+}  // namespace tally

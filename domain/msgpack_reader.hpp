@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tally::persistence {
+namespace tally {
 
 /// Reads MessagePack values one after another from bytes it does not own. Every read says whether
 /// it succeeded; after a failure the position means nothing. Never reads outside the bytes, never
@@ -46,6 +46,13 @@ class msgpack_reader {
     if (at_ == end_) return false;
     return sized_body(*at_++, 0xc4, v);
   }
+  bool boolean(bool& v) {
+    if (at_ == end_ || (*at_ != 0xc2 && *at_ != 0xc3)) return false;
+    v = *at_++ == 0xc3;
+    return true;
+  }
+  /// A floating point number of either width.
+  bool real(double& v);
   /// Number of pairs that follow.
   bool map(std::uint32_t& pairs) { return container(0x80, 0xde, pairs); }
   /// Number of values that follow.
@@ -84,4 +91,4 @@ class msgpack_reader {
   const std::uint8_t* end_;
 };
 
-}  // namespace tally::persistence
+}  // namespace tally
