@@ -6,6 +6,7 @@
 
 #include "domain/ensure.hpp"
 #include "domain/property_text.hpp"
+#include "domain/url_text.hpp"
 
 namespace tally {
 namespace {
@@ -14,31 +15,12 @@ constexpr std::array<std::string_view, 11> op_names{
     "is",  "is_not", "contains", "contains_not", "matches",     "matches_not",
     "and", "or",     "not",      "has_done",     "has_not_done"};
 
-/// From the host on: "shop.example/checkout?a=b".
-std::string_view after_scheme(std::string_view url) {
-  const auto scheme = url.find("://");
-  return scheme == std::string_view::npos ? url : url.substr(scheme + 3);
-}
-
 std::string_view hostname_of(const event& e) {
-  if (e.url.find("://") == std::string_view::npos) return {};
-  auto host = after_scheme(e.url);
-  host = host.substr(0, host.find_first_of("/?#"));
-  if (const auto at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
-  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
+  return url_host(e.url);
 }
 
-/// The path without query and fragment; "/" where the URL has a host only.
 std::string_view page_of(const event& e) {
-  if (e.url.empty()) return {};
-  auto rest = after_scheme(e.url);
-  if (rest.size() != e.url.size()) {
-    const auto path = rest.find_first_of("/?#");
-    rest = path == std::string_view::npos ? std::string_view{} : rest.substr(path);
-  }
-  rest = rest.substr(0, rest.find_first_of("?#"));
-  return rest.empty() ? std::string_view{"/"} : rest;
+  return url_page(e.url);
 }
 
 /// The name that people know; shops that send none are told apart by the id.

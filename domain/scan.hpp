@@ -22,8 +22,8 @@ class scan {
   scan& operator=(scan&& other) noexcept;
   ~scan();
 
-  /// over_limit names the dimension that has too many values, or says that the memory is used up;
-  /// the scan is then of no use.
+  /// unsupported, "too_many_groups: /dimensions/0: ..." names the dimension with most values,
+  /// "too_much_memory: ..."; the scan is then of no use.
   status add(const event_columns& block);
   /// Takes what another scan of the same plan found in the blocks after those of this one.
   status merge(scan&& later);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/event_columns.hpp"
@@ -19,13 +20,16 @@ namespace tally {
 constexpr std::size_t scan_groups_max = 1'000'000;
 /// Memory of one scan.
 constexpr std::size_t scan_bytes_default = 512u << 20;
+/// A property of engagement events: how much of the page was seen, 0 to 100.
+constexpr std::string_view scroll_property = "scroll_depth";
 /// Most different fields in the dimensions and filters of a question.
 constexpr std::size_t scan_fields_max = 64;
 
-/// Event times of the rows that a scan needs. A block without such a row may be left out.
+/// Event times of the rows that a scan needs. A block without such a row may be left out, unless
+/// `all` says that every block is needed: for what came first, or where rules move events.
 struct scan_range {
-  bool all = false;  // every block, in which case the times say nothing
-  event_time from{}, to{};
+  bool all = false;
+  event_time from{}, to{};  // to is exclusive
   [[nodiscard]] bool wants(event_time oldest, event_time newest) const {
     return all || (oldest < to && newest >= from);
   }
@@ -39,8 +43,9 @@ struct scan_filter {
   event_filter comparison;         // of a comparison: with the text of "(none)" taken as absent
   std::vector<scan_filter> parts;  // of the others
   bool of_event = true;            // no part of it needs the visit or the visitor
-  std::size_t bit = 0;             // where it is kept until then, if it is a topmost such part
-  std::size_t behaviour = 0;       // of has_done, has_not_done: number among them
+  // Number among the topmost parts of_event; of other comparisons among those.
+  std::size_t bit = 0;
+  std::size_t behaviour = 0;  // of has_done, has_not_done: number among them
 };
 
 /// One dimension of a question.
@@ -51,11 +56,14 @@ struct scan_dimension {
 
 /// What must be done with each event.
 struct scan_needs {
-  bool visits = false;   // visits must be put together
+  bool visits = false;        // visits must be put together
+  bool visit_counts = false;  // and counted
   bool persons = false;  // rows must be looked at visitor by visitor (also where visits is set)
   bool items = false;    // lines of orders are counted instead of orders
   bool first_orders = false;  // every order since the first must be known
-  bool commerce = false, visitors = false, pages = false;
+  bool commerce = false, visitors = false;
+  bool pages = false;       // which pages a visit saw, and for how long
+  bool scrolls = false;     // how far they were read
   bool own_newest = false;  // the blocks' newest event times are not those of these rules
 };
 
@@ -72,7 +80,7 @@ struct scan_plan {
   std::vector<scan_field> fields;  // of dimensions and filters, each once
   std::vector<scan_dimension> dimensions;
   scan_filter filter;
-  std::size_t filter_bits = 0, behaviours = 0;
+  std::size_t filter_bits = 0, late_comparisons = 0, behaviours = 0;
   scan_needs needs;
   scan_range range;
   std::size_t bytes_max = scan_bytes_default, groups_max = scan_groups_max;

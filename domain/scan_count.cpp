@@ -1,0 +1,299 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "domain/scan_visits.hpp"
+
+namespace tally {
+namespace {
+
+void find_behaviours(const scan_filter& f, std::vector<const scan_filter*>& all) {
+  if (is_behaviour(f.op)) {
+    if (all.size() <= f.behaviour) all.resize(f.behaviour + 1);
+    all[f.behaviour] = f.parts.data();
+  }
+  for (const auto& part : f.parts) find_behaviours(part, all);
+}
+
+/// Events of one visitor, or one event of nobody: positions and numbers of visits.
+struct visitor_run {
+  std::size_t begin = 0, end = 0;
+  std::size_t first_visit = 0, last_visit = 0;  // last exclusive
+};
+
+}  // namespace
+
+struct visit_pass::state {
+  explicit state(scan_frame& f) : frame{f}, plan{*f.plan}, order{f}, history{f} {
+    find_behaviours(plan.filter, behaviours);
+    done.resize(behaviours.size());
+    memo.resize(plan.late_comparisons);
+    key.resize(plan.dimensions.size());
+  }
+
+  [[nodiscard]] std::uint32_t value(std::size_t field, std::size_t position) const;
+  bool holds(const scan_filter& f, std::size_t position);
+  bool compare(const scan_filter& f, std::size_t position);
+  /// The group of a unit in the bucket of an instant.
+  scan_group& group(scan_span& span, std::size_t position, std::int64_t at_ms);
+  void count_run(scan_span& span, const visitor_run& run);
+  void count_event(scan_span& span, std::size_t position);
+  static void count_unit(scan_group& g, const scan_unit& u, bool persons);
+  void count_visit(scan_span& span, std::size_t number);
+  void count_pages(scan_span& span, const found_visit& found);
+  void count_scrolls(scan_span& span, const visitor_run& run);
+  template <class F>
+  void with_groups(scan_span& span, std::size_t position, F&& f);
+  template <class F>
+  void with_groups_of_event(scan_span& span, std::size_t first, F&& f);
+  [[nodiscard]] bool counts(const scan_span& span, std::size_t position) const {
+    return selected[position - run_begin] != 0 && span.holds(order.unit(position).at_ms);
+  }
+
+  scan_frame& frame;
+  const scan_plan& plan;
+  visit_order order;
+  order_history history;
+  std::vector<const scan_filter*> behaviours;  // what must have been done, by number
+  std::vector<bool> done;                      // by the visitor of this run
+  std::vector<std::vector<std::int8_t>> memo;  // of late comparisons by value: -1 not known
+  std::vector<std::uint8_t> selected;          // by position in this run
+  std::size_t run_begin = 0;
+  std::vector<std::uint32_t> key;
+  std::vector<std::size_t> event_groups;
+};
+
+std::uint32_t visit_pass::state::value(std::size_t field, std::size_t position) const {
+  const auto& f = plan.fields[field];
+  const auto index = order.index(position);
+  if (f.from == field_source::customer_type) return history.customer_type(field, index);
+  if (f.from == field_source::cohort) return history.cohort(field, index);
+  const auto visit = order.visit_of(position);
+  if (f.from == field_source::entry_page || f.from == field_source::exit_page) {
+    if (visit != visit_order::no_visit) {
+      const auto& v = order.visits()[visit];
+      return f.from == field_source::entry_page ? v.entry : v.exit;
+    }
+    const bool view = order.unit(position).kind == counts_as::page_view;
+    return view ? frame.kept.pages[index] : 0;
+  }
+  const auto slot = frame.slot_of[field];
+  if (f.of_visit && visit != visit_order::no_visit) return order.visit_value(visit, slot);
+  return frame.kept.ids[index * frame.slots.size() + slot];
+}
+
+bool visit_pass::state::compare(const scan_filter& f, std::size_t position) {
+  const auto id = value(f.field, position);
+  const auto& dictionary = std::as_const(frame).dictionary(f.field);
+  auto& known = memo[f.bit];
+  if (known.size() < dictionary.size()) known.resize(dictionary.size(), -1);
+  if (known[id] < 0) known[id] = holds_for(f.comparison, dictionary.text(id)) ? 1 : 0;
+  return known[id] != 0;
+}
+
+bool visit_pass::state::holds(const scan_filter& f, std::size_t position) {
+  if (f.of_event) return (order.unit(position).bits >> f.bit & 1) != 0;
+  const auto part_holds = [&](const scan_filter& part) { return holds(part, position); };
+  switch (f.op) {
+    case filter_op::all_of:
+      return std::ranges::all_of(f.parts, part_holds);
+    case filter_op::any_of:
+      return std::ranges::any_of(f.parts, part_holds);
+    case filter_op::none_of:
+      return std::ranges::none_of(f.parts, part_holds);
+    case filter_op::has_done:
+      return done[f.behaviour];
+    case filter_op::has_not_done:
+      return !done[f.behaviour];
+    default:
+      return compare(f, position);
+  }
+}
+
+scan_group& visit_pass::state::group(scan_span& span, std::size_t position, std::int64_t at_ms) {
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    switch (plan.dimensions[i].is) {
+      case scan_dimension::kind::bucket:
+        key[i] = span.bucket_of(at_ms);
+        break;
+      case scan_dimension::kind::hour_of_day:
+        key[i] = frame.clock.hour_of_day(at_ms);
+        break;
+      case scan_dimension::kind::day_of_week:
+        key[i] = frame.clock.day_of_week(at_ms);
+        break;
+      case scan_dimension::kind::field:
+        key[i] = value(plan.dimensions[i].field, position);
+        break;
+    }
+  }
+  return span.groups.at(key);
+}
+
+/// Calls f with the group of a unit and, where they are asked for, with the totals.
+template <class F>
+void visit_pass::state::with_groups(scan_span& span, std::size_t position, F&& f) {
+  f(group(span, position, order.unit(position).at_ms));
+  if (plan.asked.include_totals) f(span.total);
+}
+
+void visit_pass::state::count_unit(scan_group& g, const scan_unit& u, bool persons) {
+  const bool first = g.count(u);
+  if (first && persons && u.person != 0 && g.last_person != u.person) {
+    g.last_person = u.person;
+    g.traffic.visitors.add(u.person);
+  }
+  if (u.sale != nullptr) g.count_sale(*u.sale, first);
+}
+
+void visit_pass::state::count_event(scan_span& span, std::size_t position) {
+  const auto& kept = order.unit(position);
+  scan_unit u{kept.at_ms, kept.offset, kept.person, kept.kind, nullptr};
+  if (kept.sale != 0) u.sale = &frame.kept.sales[kept.sale - 1];
+  if (u.sale != nullptr && &span == frame.spans.data()) frame.note_currency(u.sale->currency);
+  with_groups(span, position, [&](scan_group& g) { count_unit(g, u, plan.needs.visitors); });
+}
+
+/// A visit counts whole where one of its events is selected, once in each group that those have.
+void visit_pass::state::count_visit(scan_span& span, std::size_t number) {
+  const auto& found = order.visits()[number];
+  if (!span.holds(found.v.begin_ms)) return;
+  const auto count = [&](scan_group& g) {
+    if (g.last_visit == number + 1) return;
+    g.last_visit = number + 1;
+    g.count_visit(found.v);
+  };
+  for (auto i = found.begin; i < found.end; ++i) {
+    if (order.visit_of(i) != number || selected[i - run_begin] == 0) continue;
+    count(group(span, i, found.v.begin_ms));
+    if (plan.asked.include_totals) count(span.total);
+  }
+}
+
+/// Calls f with every group in which an event counts, once each, and with the totals.
+template <class F>
+void visit_pass::state::with_groups_of_event(scan_span& span, std::size_t first, F&& f) {
+  event_groups.clear();
+  for (auto i = first; i < order.size() && (i == first || !order.is_first(i)); ++i) {
+    if (!counts(span, i)) continue;
+    auto& g = group(span, i, order.unit(i).at_ms);
+    if (std::ranges::find(event_groups, span.groups.last()) != event_groups.end()) continue;
+    event_groups.push_back(span.groups.last());
+    f(g);
+  }
+  if (!event_groups.empty() && plan.asked.include_totals) f(span.total);
+}
+
+/// How long each page view lasted, and which was the last.
+void visit_pass::state::count_pages(scan_span& span, const found_visit& found) {
+  constexpr auto none = ~std::size_t{0};
+  auto view = none;
+  bool more = false;  // an event after that page view
+  const auto number = order.visit_of(found.begin);
+  const auto lasted = [&](std::int64_t end_ms) {
+    if (view == none) return;
+    with_groups_of_event(span, view, [&](scan_group& g) {
+      auto& extra = g.extras();
+      ++extra.timed_pages;
+      extra.page_ms += end_ms - order.unit(view).at_ms;
+    });
+  };
+  for (auto i = found.begin; i < found.end; ++i) {
+    if (order.visit_of(i) != number || !order.is_first(i)) continue;
+    const auto& u = order.unit(i);
+    if (u.kind == counts_as::page_view) {
+      lasted(u.at_ms);
+      view = i;
+    }
+    more = u.kind != counts_as::page_view;
+  }
+  if (more) lasted(found.v.end_ms);
+  if (view != none) with_groups_of_event(span, view, [](scan_group& g) { ++g.extras().exits; });
+}
+
+/// The greatest depth of each page that the visitor saw.
+void visit_pass::state::count_scrolls(scan_span& span, const visitor_run& run) {
+  constexpr auto total = ~std::size_t{0};
+  std::map<std::pair<std::size_t, std::uint32_t>, std::int8_t> depths;
+  for (auto i = run.begin; i < run.end; ++i) {
+    const auto depth = frame.kept.scrolls[order.index(i)];
+    if (depth < 0 || !counts(span, i)) continue;
+    const auto page = frame.kept.pages[order.index(i)];
+    const auto note = [&](std::size_t group) {
+      auto& deepest = depths.try_emplace({group, page}, depth).first->second;
+      deepest = std::max(deepest, depth);
+    };
+    group(span, i, order.unit(i).at_ms);
+    note(span.groups.last());
+    if (plan.asked.include_totals) note(total);
+  }
+  for (const auto& [where, depth] : depths) {
+    auto& extra = where.first == total ? span.total.extras() : span.groups[where.first].extras();
+    ++extra.scrolled_pages;
+    extra.scroll_percent += depth;
+  }
+}
+
+void visit_pass::state::count_run(scan_span& span, const visitor_run& run) {
+  run_begin = run.begin;
+  const bool somebody = order.unit(run.begin).person != 0;
+  for (std::size_t b = 0; b < behaviours.size(); ++b) {
+    done[b] = false;
+    for (auto i = run.begin; i < run.end && somebody && !done[b]; ++i)
+      done[b] = span.holds(order.unit(i).at_ms) && holds(*behaviours[b], i);
+  }
+  selected.resize(run.end - run.begin);
+  for (auto i = run.begin; i < run.end; ++i)
+    selected[i - run.begin] = holds(plan.filter, i) ? 1 : 0;
+  for (auto i = run.begin; i < run.end; ++i)
+    if (counts(span, i)) count_event(span, i);
+  for (auto v = run.first_visit; v < run.last_visit; ++v) {
+    if (plan.needs.visit_counts) count_visit(span, v);
+    if (plan.needs.pages) count_pages(span, order.visits()[v]);
+  }
+  if (plan.needs.scrolls) count_scrolls(span, run);
+}
+
+visit_pass::visit_pass(scan_frame& frame) : state_{std::make_unique<state>(frame)} {}
+visit_pass::~visit_pass() = default;
+
+void visit_pass::count() {
+  auto& s = *state_;
+  visitor_run run;
+  while (run.end < s.order.size()) {
+    run.begin = run.end;
+    const auto& first = s.order.unit(run.begin);
+    const auto same = [&](const kept_unit& u) {
+      return u.person == first.person && (u.person != 0 || u.offset == first.offset);
+    };
+    while (run.end < s.order.size() && same(s.order.unit(run.end))) ++run.end;
+    run.first_visit = run.last_visit;
+    const auto& visits = s.order.visits();
+    while (run.last_visit < visits.size() && visits[run.last_visit].begin < run.end)
+      ++run.last_visit;
+    for (auto& span : s.frame.spans) s.count_run(span, run);
+  }
+}
+
+std::optional<scan_range> visit_pass::wider() const {
+  const auto& p = state_->plan;
+  const auto& range = p.range;
+  const auto timeout = std::chrono::milliseconds{p.rules->visit_timeout}.count();
+  const auto from = to_ms(range.from), to = to_ms(range.to);
+  const bool more_before = range.from > p.facts.oldest, more_after = range.to <= p.facts.newest;
+  const auto reaches_over = [&](const found_visit& found) {
+    const auto& v = found.v;
+    const bool asked = std::ranges::any_of(state_->frame.spans, [&](const scan_span& s) {
+      return v.end_ms >= s.from_ms && v.begin_ms < s.to_ms;
+    });
+    return asked && ((more_before && v.begin_ms - (from - 1) <= timeout) ||
+                     (more_after && to - v.end_ms <= timeout));
+  };
+  if (!std::ranges::any_of(state_->order.visits(), reaches_over)) return std::nullopt;
+  auto asked_from = p.from;
+  if (!p.compare_buckets.empty()) asked_from = std::min(asked_from, p.compare_from);
+  const auto margin = asked_from - range.from;
+  return scan_range{range.all, range.from - margin * 7, range.to + margin * 7};
+}
+
+}  // namespace tally

@@ -1,0 +1,136 @@
+#include <algorithm>
+#include <utility>
+
+#include "domain/scan_work.hpp"
+
+namespace tally {
+namespace {
+
+/// Marks late comparisons' fields.
+void find_late_fields(const scan_filter& f, std::vector<bool>& used) {
+  if (is_comparison(f.op) && !f.of_event) used[f.field] = true;
+  for (const auto& part : f.parts) find_late_fields(part, used);
+}
+
+/// Numbers of one dictionary in another.
+std::vector<std::uint32_t> ids_in(value_ids& into, const value_ids& from) {
+  std::vector<std::uint32_t> ids(from.size());
+  for (std::uint32_t i = 0; i < ids.size(); ++i) ids[i] = into.id(from.text(i));
+  return ids;
+}
+
+using id_table = std::vector<std::uint32_t>;
+
+void merge_span(const scan_plan& p, scan_span& into, const scan_span& from,
+                const std::vector<id_table>& ids) {
+  std::vector<std::uint32_t> key(p.dimensions.size());
+  for (std::size_t g = 0; g < from.groups.size(); ++g) {
+    const auto old = from.groups.key(g);
+    for (std::size_t i = 0; i < key.size(); ++i) {
+      const auto& d = p.dimensions[i];
+      key[i] = d.is == scan_dimension::kind::field ? ids[d.field][old[i]] : old[i];
+    }
+    into.groups.at(key).merge(from.groups[g]);
+  }
+  into.total.merge(from.total);
+}
+
+template <class T>
+void append(std::vector<T>& into, const std::vector<T>& from) {
+  into.insert(into.end(), from.begin(), from.end());
+}
+
+template <class T>
+std::size_t bytes_of(const std::vector<T>& all) {
+  return all.capacity() * sizeof(T);
+}
+
+}  // namespace
+
+std::size_t kept_units::heap_bytes() const {
+  return bytes_of(units) + bytes_of(ids) + bytes_of(pages) + bytes_of(customers) +
+         bytes_of(scrolls) + bytes_of(newest) + bytes_of(sales);
+}
+
+scan_frame::scan_frame(std::shared_ptr<const scan_plan> p)
+    : plan{std::move(p)},
+      values(plan->fields.size()),
+      clock{*plan->asked_zone},
+      slot_of(plan->fields.size(), no_slot) {
+  spans.emplace_back(*plan, plan->buckets, plan->from, plan->to);
+  if (!plan->compare_buckets.empty())
+    spans.emplace_back(*plan, plan->compare_buckets, plan->compare_from, plan->compare_to);
+  if (!plan->needs.persons) return;
+  std::vector<bool> used(plan->fields.size());
+  find_late_fields(plan->filter, used);
+  for (const auto& d : plan->dimensions)
+    if (d.is == scan_dimension::kind::field) used[d.field] = true;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const auto from = plan->fields[i].from;
+    if (!used[i] || from == field_source::entry_page || from == field_source::exit_page ||
+        from == field_source::customer_type || from == field_source::cohort)
+      continue;
+    slot_of[i] = slots.size();
+    slots.push_back(i);
+  }
+}
+
+value_ids& scan_frame::dictionary(std::size_t field) {
+  const auto from = plan->fields[field].from;
+  const bool page = from == field_source::entry_page || from == field_source::exit_page;
+  return page ? pages : values[field];
+}
+
+const value_ids& scan_frame::dictionary(std::size_t field) const {
+  const auto from = plan->fields[field].from;
+  const bool page = from == field_source::entry_page || from == field_source::exit_page;
+  return page ? pages : values[field];
+}
+
+void scan_frame::note_currency(std::uint32_t currency) {
+  if (sold.size() <= currency) sold.resize(currency + 1);
+  sold[currency] = 1;
+}
+
+std::size_t scan_frame::heap_bytes() const {
+  auto bytes = pages.heap_bytes() + currencies.heap_bytes() + kept.heap_bytes();
+  for (const auto& v : values) bytes += v.heap_bytes();
+  for (const auto& s : spans) bytes += s.groups.heap_bytes() + s.total.heap_bytes();
+  return bytes;
+}
+
+void scan_frame::append_kept(const scan_frame& later, const std::vector<std::uint32_t>& page_ids,
+                             const std::vector<std::uint32_t>& currency_ids) {
+  const auto& from = later.kept;
+  const auto sales_before = static_cast<std::uint32_t>(kept.sales.size());
+  for (auto u : from.units) {
+    if (u.sale != 0) u.sale += sales_before;
+    kept.units.push_back(u);
+  }
+  for (auto s : from.sales) {
+    s.currency = currency_ids[s.currency];
+    kept.sales.push_back(s);
+  }
+  for (const auto page : from.pages) kept.pages.push_back(page_ids[page]);
+  append(kept.customers, from.customers);
+  append(kept.scrolls, from.scrolls);
+  for (const auto n : from.newest) kept.newest.push_back(std::max(n, newest_ms));
+}
+
+void scan_frame::merge(const scan_frame& later) {
+  ensure(later.plan == plan, "scans of two plans are not merged");
+  std::vector<id_table> ids;
+  for (std::size_t i = 0; i < values.size(); ++i) ids.push_back(ids_in(values[i], later.values[i]));
+  const auto page_ids = ids_in(pages, later.pages);
+  const auto currency_ids = ids_in(currencies, later.currencies);
+  for (std::size_t s = 0; s < spans.size(); ++s) merge_span(*plan, spans[s], later.spans[s], ids);
+  for (std::size_t i = 0; i < later.sold.size(); ++i)
+    if (later.sold[i] != 0) note_currency(currency_ids[i]);
+  append_kept(later, page_ids, currency_ids);
+  for (std::size_t i = 0; i < later.kept.ids.size(); ++i)
+    kept.ids.push_back(ids[slots[i % slots.size()]][later.kept.ids[i]]);
+  newest_ms = std::max(newest_ms, later.newest_ms);
+  rows += later.rows;
+}
+
+}  // namespace tally

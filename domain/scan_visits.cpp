@@ -1,0 +1,155 @@
+#include "domain/scan_visits.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <tuple>
+
+#include "domain/query_range.hpp"
+
+namespace tally {
+
+visit_order::visit_order(const scan_frame& frame)
+    : frame_{frame}, kept_{frame.kept}, slots_{frame.slots.size()} {
+  sort();
+  if (!frame.plan->needs.visits) return;
+  cut();
+  find_values();
+}
+
+/// By visitor, time and offset. Visitors are spread over parts first, so that a part fits a cache.
+void visit_order::sort() {
+  constexpr unsigned part_bits = 12;
+  constexpr std::size_t parts = std::size_t{1} << part_bits;
+  const auto part_of = [](const kept_unit& u) { return u.person >> (64 - part_bits); };
+  std::vector<std::size_t> ends(parts + 1);
+  for (const auto& u : kept_.units) ++ends[part_of(u) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  order_.resize(kept_.units.size());
+  auto next = ends;
+  for (std::uint32_t i = 0; i < order_.size(); ++i) order_[next[part_of(kept_.units[i])]++] = i;
+  const auto key = [&](std::uint32_t i) {
+    const auto& u = kept_.units[i];
+    return std::tuple{u.person, u.at_ms, u.offset, i};
+  };
+  for (std::size_t p = 0; p < parts; ++p)
+    std::sort(order_.begin() + static_cast<std::ptrdiff_t>(ends[p]),
+              order_.begin() + static_cast<std::ptrdiff_t>(ends[p + 1]),
+              [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+}
+
+bool visit_order::late(std::size_t position) const {
+  const auto& u = unit(position);
+  if (kept_.newest.empty()) return u.late;
+  const auto late_ms = std::chrono::milliseconds{frame_.plan->rules->late_visit}.count();
+  return kept_.newest[index(position)] - u.at_ms > late_ms;
+}
+
+void visit_order::cut() {
+  const auto timeout = std::chrono::milliseconds{frame_.plan->rules->visit_timeout}.count();
+  visit_of_.assign(size(), no_visit);
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto& u = unit(i);
+    if (u.person == 0 || late(i)) continue;
+    if (visits_.empty() || visits_.back().v.visitor != u.person ||
+        u.at_ms - visits_.back().v.end_ms > timeout) {
+      visits_.emplace_back();
+      visits_.back().v = visit{u.person, u.at_ms, u.at_ms};
+      visits_.back().begin = i;
+    }
+    visit_of_[i] = static_cast<std::uint32_t>(visits_.size() - 1);
+    visits_.back().end = i + 1;
+    if (is_first(i)) add(i);
+  }
+}
+
+void visit_order::add(std::size_t position) {
+  auto& found = visits_.back();
+  const auto& u = unit(position);
+  auto& v = found.v;
+  v.end_ms = u.at_ms;
+  if (u.kind == counts_as::page_view) {
+    ++v.pageviews;
+    if (!kept_.pages.empty()) {
+      found.exit = kept_.pages[index(position)];
+      if (v.pageviews == 1) found.entry = found.exit;
+    }
+  } else if (u.kind != counts_as::engagement) {
+    v.interactive = true;
+  }
+  if (u.kind == counts_as::add_to_cart) v.cart = true;
+  if (u.kind == counts_as::checkout) v.checkout = true;
+  if (u.kind == counts_as::purchase) v.purchase = true;
+}
+
+void visit_order::find_values() {
+  values_.assign(visits_.size() * slots_, 0);
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (visit_of_[i] == no_visit) continue;
+    for (std::size_t slot = 0; slot < slots_; ++slot) {
+      auto& value = values_[visit_of_[i] * slots_ + slot];
+      if (value == 0) value = kept_.ids[index(i) * slots_ + slot];
+    }
+  }
+}
+
+order_history::order_history(scan_frame& frame) : frame_{frame} {
+  if (!frame.plan->needs.first_orders) return;
+  auto& kept = frame.kept;
+  struct order {
+    std::uint64_t customer;
+    place at;
+    std::size_t unit;
+    bool operator<(const order& o) const {
+      return std::tie(customer, at, unit) < std::tie(o.customer, o.at, o.unit);
+    }
+  };
+  std::vector<order> orders;
+  for (std::size_t i = 0; i < kept.units.size(); ++i) {
+    const auto& u = kept.units[i];
+    if (u.kind == counts_as::purchase && kept.customers[i] != 0)
+      orders.push_back({kept.customers[i], {u.at_ms, u.offset}, i});
+  }
+  std::sort(orders.begin(), orders.end());
+  const order* before = nullptr;   // the customer's order before this one
+  const order* current = nullptr;  // first unit of this one
+  for (const auto& o : orders) {
+    if (current == nullptr || current->customer != o.customer) {
+      before = nullptr;
+      current = &o;
+      first_.emplace(o.customer, o.at);
+    } else if (current->at != o.at) {
+      before = current;
+      current = &o;
+    }
+    const auto sale = kept.units[o.unit].sale;
+    if (sale == 0) continue;
+    kept.sales[sale - 1].first = before == nullptr;
+    kept.sales[sale - 1].gap_ms = before == nullptr ? -1 : o.at.at_ms - before->at.at_ms;
+  }
+  for (std::size_t i = 0; i < frame.plan->fields.size(); ++i) {
+    if (frame.plan->fields[i].from != field_source::customer_type) continue;
+    frame.values[i].id("new");
+    frame.values[i].id("returning");
+  }
+}
+
+std::uint32_t order_history::customer_type(std::size_t field, std::size_t unit) const {
+  const auto customer = frame_.kept.customers[unit];
+  if (customer == 0) return 0;
+  const auto& u = frame_.kept.units[unit];
+  const auto found = first_.find(customer);
+  const bool bought = found != first_.end() && found->second < place{u.at_ms, u.offset};
+  return frame_.values[field].id(bought ? "returning" : "new");
+}
+
+std::uint32_t order_history::cohort(std::size_t field, std::size_t unit) const {
+  const auto customer = frame_.kept.customers[unit];
+  const auto found = first_.find(customer);
+  if (customer == 0 || found == first_.end()) return 0;
+  const auto& z = *frame_.plan->asked_zone;
+  const auto month = bucket_begin(z, granularity::month, time_from_ms(found->second.at_ms));
+  return frame_.values[field].id(bucket_label(z, granularity::month, month));
+}
+
+}  // namespace tally

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "domain/scan_work.hpp"
+
+namespace tally {
+
+/// A visit with its place in the order of a `visit_order`.
+struct found_visit {
+  visit v;
+  std::size_t begin = 0, end = 0;     // positions; late events may lie among them
+  std::uint32_t entry = 0, exit = 0;  // numbers of pages
+};
+
+/// The kept units visitor by visitor, in the order of time, cut into visits.
+class visit_order {
+ public:
+  static constexpr std::uint32_t no_visit = ~std::uint32_t{0};
+
+  explicit visit_order(const scan_frame& frame);
+
+  [[nodiscard]] std::size_t size() const { return order_.size(); }
+  [[nodiscard]] const kept_unit& unit(std::size_t position) const {
+    return kept_.units[order_[position]];
+  }
+  /// Index of the unit in the columns of `kept_units`.
+  [[nodiscard]] std::size_t index(std::size_t position) const { return order_[position]; }
+  /// Number of the visit that a unit belongs to.
+  [[nodiscard]] std::uint32_t visit_of(std::size_t position) const {
+    return visit_of_.empty() ? no_visit : visit_of_[position];
+  }
+  [[nodiscard]] const std::vector<found_visit>& visits() const { return visits_; }
+  /// Whether a unit is the first of its event.
+  [[nodiscard]] bool is_first(std::size_t position) const {
+    return position == 0 || unit(position - 1).offset != unit(position).offset;
+  }
+  /// What a visit has of a kept field: the number that its earliest event with a value has.
+  [[nodiscard]] std::uint32_t visit_value(std::uint32_t visit, std::size_t slot) const {
+    return values_[visit * slots_ + slot];
+  }
+
+ private:
+  void sort();
+  void cut();
+  void add(std::size_t position);
+  void find_values();
+  [[nodiscard]] bool late(std::size_t position) const;
+
+  const scan_frame& frame_;
+  const kept_units& kept_;
+  std::size_t slots_;
+  std::vector<std::uint32_t> order_;
+  std::vector<std::uint32_t> visit_of_;
+  std::vector<found_visit> visits_;
+  std::vector<std::uint32_t> values_;  // slots_ per visit
+};
+
+/// The first order of every customer, and which order came after which.
+class order_history {
+ public:
+  explicit order_history(scan_frame& frame);
+  /// Number of "new" or "returning" in the dictionary of `field`, by the customer of a unit.
+  [[nodiscard]] std::uint32_t customer_type(std::size_t field, std::size_t unit) const;
+  /// Number of the month of the customer's first order.
+  [[nodiscard]] std::uint32_t cohort(std::size_t field, std::size_t unit) const;
+
+ private:
+  struct place {
+    std::int64_t at_ms = 0;
+    std::uint64_t offset = 0;
+    bool operator==(const place&) const = default;
+    bool operator<(const place& other) const {
+      return std::tie(at_ms, offset) < std::tie(other.at_ms, other.offset);
+    }
+  };
+  scan_frame& frame_;
+  std::unordered_map<std::uint64_t, place> first_;  // by customer
+};
+
+}  // namespace tally

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/scan.hpp"
+#include "domain/scan_block.hpp"
+#include "domain/scan_groups.hpp"
+
+namespace tally {
+
+/// A unit that waits until its visitor's others are known.
+struct kept_unit {
+  std::uint64_t person = 0, offset = 0;
+  std::int64_t at_ms = 0;
+  std::uint64_t bits = 0;  // parts of the filter that are of_event
+  std::uint32_t sale = 0;  // in kept_units::sales, counted from 1; 0: none
+  counts_as kind = counts_as::custom;
+  bool late = false;
+};
+
+/// All units that wait, in the order in which they came.
+struct kept_units {
+  std::vector<kept_unit> units;
+  std::vector<std::uint32_t> ids;        // scan_frame::slots for each
+  std::vector<std::uint32_t> pages;      // where needs.pages
+  std::vector<std::uint64_t> customers;  // where needs.first_orders; 0: nobody
+  std::vector<std::int8_t> scrolls;      // where needs.scrolls: percent, -1: none
+  std::vector<std::int64_t> newest;      // where needs.own_newest: the newest event time so far
+  std::vector<scan_sale> sales;
+  [[nodiscard]] std::size_t heap_bytes() const;
+};
+
+/// What all parts of a scan share.
+struct scan_frame {
+  explicit scan_frame(std::shared_ptr<const scan_plan> p);
+
+  /// The dictionary that numbers of a field refer to.
+  [[nodiscard]] const value_ids& dictionary(std::size_t field) const;
+  [[nodiscard]] value_ids& dictionary(std::size_t field);
+  [[nodiscard]] std::size_t heap_bytes() const;
+  void note_currency(std::uint32_t currency);
+  /// Adds what was found in later blocks.
+  void merge(const scan_frame& later);
+
+  static constexpr std::size_t no_slot = ~std::size_t{0};
+
+  std::shared_ptr<const scan_plan> plan;
+  std::vector<value_ids> values;  // by field
+  value_ids pages, currencies;
+  std::vector<std::uint8_t> sold;  // by number of the currency: in the asked range
+  std::vector<scan_span> spans;    // the asked range, then the one to compare with
+  wall_clock clock;
+  std::vector<std::size_t> slots;    // fields that are kept with units
+  std::vector<std::size_t> slot_of;  // by field; no_slot
+  kept_units kept;
+  std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();
+  std::uint64_t rows = 0;
+
+ private:
+  void append_kept(const scan_frame& later, const std::vector<std::uint32_t>& page_ids,
+                   const std::vector<std::uint32_t>& currency_ids);
+};
+
+/// Puts units that waited into visits and counts them.
+class visit_pass {
+ public:
+  explicit visit_pass(scan_frame& frame);
+  ~visit_pass();
+  [[nodiscard]] std::optional<scan_range> wider() const;
+  void count();
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+/// Writes down what was counted.
+result<answer> answer_of(scan_frame& frame);
+
+/// A block as the plan's rules make it: rows that they leave out are no longer `fresh`.
+event_columns judged_columns(const scan_plan& p, const event_columns& block);
+
+}  // namespace tally

@@ -1,0 +1,144 @@
+#include "tests/domain/naive_answer.hpp"
+
+namespace tally {
+namespace {
+
+const std::vector<std::string> event_fields{"event:name",     "event:page",   "event:props:plan",
+                                            "event:hostname", "event:coupon", "event:currency"};
+const std::vector<std::string> item_fields_asked{"event:product", "event:category", "event:brand",
+                                                 "event:product_id"};
+const std::vector<std::string> visit_fields{
+    "visit:source",        "visit:channel",    "visit:country",    "visit:browser",
+    "visit:referrer",      "visit:utm_medium", "visit:entry_page", "visit:exit_page",
+    "visit:customer_type", "visit:cohort"};
+const std::vector<std::string> values_asked{
+    "purchase", "page_view", "/a",         "/",          "gold",   "(none)",
+    "EUR",      "hats",      "Name of p1", "Google",     "Direct", "DE",
+    "acme",     "firefox",   "new",        "2024-03-01", "Email",  "engagement"};
+const std::vector<std::string> event_metrics{"events",      "visitors",  "pageviews",
+                                             "orders",      "units",     "refunds",
+                                             "gross_sales", "net_sales", "customers"};
+const std::vector<std::string> visit_metrics{
+    "visits",       "bounce_rate", "visit_duration", "conversion_rate", "revenue_per_visit",
+    "time_on_page", "exit_rate",   "scroll_depth"};
+const std::vector<std::string> customer_metrics{"new_customers", "returning_customers",
+                                                "returning_rate", "days_between_orders"};
+
+class naive_test : public ::testing::Test {
+ protected:
+  std::uint32_t pick(std::size_t n) { return static_cast<std::uint32_t>(random() % n); }
+  const std::string& one_of(const std::vector<std::string>& all) { return all[pick(all.size())]; }
+
+  std::string any_field() {
+    const auto n = pick(5);
+    return one_of(n < 2 ? event_fields : n < 4 ? visit_fields : item_fields_asked);
+  }
+
+  event_filter filter(int depth, bool behaviour) {
+    event_filter f;
+    const auto n = depth >= 3 ? 0 : pick(10);
+    if (n < 6) {
+      static constexpr filter_op ops[] = {
+          filter_op::is,           filter_op::is,      filter_op::is_not,     filter_op::contains,
+          filter_op::contains_not, filter_op::matches, filter_op::matches_not};
+      f.op = ops[pick(std::size(ops))];
+      f.field = any_field();
+      const bool expression = f.op == filter_op::matches || f.op == filter_op::matches_not;
+      for (auto i = 1 + pick(3); i-- > 0;)
+        f.values.push_back(expression ? one_of({"^/a", "o.*l", "^$", "[0-9]"})
+                                      : one_of(values_asked));
+      f.case_sensitive = pick(4) != 0;
+      ensure(compile(f).ok(), "a filter must compile");
+    } else if (n < 8) {
+      f.op = n == 6 ? filter_op::all_of : filter_op::any_of;
+      for (auto i = 1 + pick(3); i-- > 0;) f.parts.push_back(filter(depth + 1, behaviour));
+    } else if (n == 8 || !behaviour) {
+      f.op = filter_op::none_of;
+      f.parts.push_back(filter(depth + 1, behaviour));
+    } else {
+      f.op = pick(2) == 0 ? filter_op::has_done : filter_op::has_not_done;
+      f.parts.push_back(filter(depth + 1, false));
+    }
+    return f;
+  }
+
+  std::string date(unsigned day) {
+    const auto at = instant("2024-03-26T00:00:00Z") + std::chrono::days{day};
+    return bucket_label(zone::utc(), granularity::day,
+                        std::chrono::floor<std::chrono::seconds>(at));
+  }
+
+  void add(std::vector<std::string>& names, const std::string& name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+
+  question any_question() {
+    question q;
+    q.merchant = "m1";
+    for (auto i = 1 + pick(3); i-- > 0;)
+      add(q.metrics, one_of(pick(2) == 0   ? event_metrics
+                            : pick(3) != 0 ? visit_metrics
+                                           : customer_metrics));
+    if (pick(3) != 0)
+      add(q.dimensions, one_of({"time:day", "time:hour", "time:month", "time:hour_of_day",
+                                "time:day_of_week", "time"}));
+    if (pick(4) == 0) add(q.dimensions, "time:hour_of_day");
+    for (auto i = pick(3); i-- > 0;) add(q.dimensions, any_field());
+    for (auto i = pick(3); i-- > 0;) q.filters.push_back(filter(0, true));
+    if (pick(10) == 0) q.names = {"purchase", "page_view"};
+    const auto first = pick(14);
+    q.date_range = pick(4) == 0 ? "all" : "custom";
+    q.from = date(first);
+    q.to = date(first + pick(6));
+    if (pick(3) == 0) {
+      q.from += "T0" + std::to_string(pick(9)) + ":17:03.250Z";
+      q.to += "T1" + std::to_string(pick(9)) + ":59:59Z";
+    }
+    q.timezone = one_of({"", "Europe/London", "Asia/Kolkata", "America/New_York"});
+    if (pick(4) == 0) q.currency = "USD";
+    if (pick(3) == 0) q.compare = comparison::previous_period;
+    if (pick(3) == 0) q.order_by.emplace_back(one_of(q.metrics), pick(2) == 0);
+    if (pick(3) == 0 && !q.dimensions.empty())
+      q.order_by.emplace_back(one_of(q.dimensions), pick(2) == 0);
+    if (pick(4) == 0) q.limit = 1 + pick(8);
+    if (pick(4) == 0) q.offset = pick(6);
+    q.include_totals = pick(2) == 0;
+    return q;
+  }
+
+  std::mt19937 random;
+};
+
+TEST_F(naive_test, a_scan_says_what_plain_loops_over_the_events_say) {
+  std::size_t rows = 0;
+  for (std::uint32_t seed = 1; seed <= 30; ++seed) {
+    random.seed(seed);
+    ruleset rules;
+    rules.names["Buy"] = counts_as::purchase;
+    if (seed % 4 == 0) rules.names["signup"] = counts_as::ignore;
+    const auto* const z = zone::find(one_of({"Europe/Berlin", "Australia/Lord_Howe"}));
+    const counted_shop shop{random_shop(random, 50 + pick(250)), *z, rules};
+    const auto now = shop.facts.newest + std::chrono::hours{1};
+    for (int i = 0; i < 25; ++i) {
+      const auto q = any_question();
+      const auto p = make_scan_plan(q, shop.facts, now, rules);
+      if (!p) {
+        ASSERT_TRUE(p.error().detail.find("of whole orders") != std::string::npos ||
+                    p.error().detail.find("only one dimension") != std::string::npos)
+            << p.error().text();
+        continue;
+      }
+      const auto scanned = shop.scan_all(q, now, random);
+      ASSERT_TRUE(scanned.ok()) << scanned.error().text();
+      rows += scanned->rows.size();
+      ASSERT_EQ(text_of(*scanned), text_of(naive_answer{shop, q, *p}.make()))
+          << "seed " << seed << " question " << i << " metrics "
+          << ::testing::PrintToString(q.metrics) << " dimensions "
+          << ::testing::PrintToString(q.dimensions) << " filters " << q.filters.size();
+    }
+  }
+  EXPECT_GT(rows, 5'000u);
+}
+
+}  // namespace
+}  // namespace tally
