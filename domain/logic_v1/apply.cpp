@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "domain/ensure.hpp"
+#include "domain/logic_v1/new_texts.hpp"
 
 namespace tally::logic_v1 {
 namespace {
@@ -192,46 +193,6 @@ void add_rejected(std::map<std::string, std::int64_t, std::less<>>& codes, std::
   const auto found = codes.find(code);
   (found == codes.end() ? codes.emplace(code, 0).first : found)->second += count;
 }
-
-/// The texts of one event that its merchant has not used before.
-class new_texts {
- public:
-  /// Whether one of them is over a limit, and which.
-  reject_reason find(const seen_texts& seen, const event& e) {
-    if (e.kind == event_kind::data && !add(seen, text_kind::name, e.name))
-      return reject_reason::too_many_names;
-    for (const auto key : e.property_keys)
-      if (!add(seen, text_kind::property, key)) return reject_reason::too_many_properties;
-    return reject_reason::none;
-  }
-  void remember(seen_texts& seen) const {
-    for (const auto& t : texts_) seen.add(t.hash, t.size);
-  }
-
- private:
-  struct text {
-    std::uint64_t hash;
-    std::size_t size;
-  };
-
-  bool add(const seen_texts& seen, text_kind kind, std::string_view words) {
-    const auto hash = seen_texts::hash_of(kind, words);
-    if (seen.contains(hash)) return true;
-    for (const auto& t : texts_)
-      if (t.hash == hash) return true;
-    const auto max = kind == text_kind::name ? distinct_names_max : distinct_properties_max;
-    auto& fresh = fresh_[static_cast<std::size_t>(kind)];
-    bytes_ += words.size();
-    if (seen.count(kind) + ++fresh > max || seen.text_bytes() + bytes_ > distinct_bytes_max)
-      return false;
-    texts_.push_back({hash, words.size()});
-    return true;
-  }
-
-  std::vector<text> texts_;
-  std::array<std::size_t, 2> fresh_{};
-  std::uint64_t bytes_ = 0;
-};
 
 // Such an event cannot have been counted before, so its id is neither looked up nor remembered:
 // sent again it is rejected again.
