@@ -106,7 +106,10 @@ void scan::work::count_block(scan_block& b) {
     if (const auto& d = p.dimensions[i]; d.is == scan_dimension::kind::field)
       ids[i].emplace(b.column(d.field), frame.values[d.field]);
   std::vector<std::uint32_t> key(p.dimensions.size());
-  const bool persons = p.needs.visitors;
+  // Of a single group, each visitor of a block is looked at once.
+  std::vector<std::vector<std::uint8_t>> seen_codes(frame.spans.size());
+  if (p.needs.visitors && key.empty())
+    for (auto& codes : seen_codes) codes.resize(b.person_codes());
   for (std::size_t unit = 0; unit < b.units(); ++unit) {
     if (!selected.empty() && selected[unit] == 0) continue;
     const auto row = b.row_of(unit);
@@ -119,7 +122,11 @@ void scan::work::count_block(scan_block& b) {
       if (p.needs.commerce && !sale) sale = b.sale(unit, frame.currencies);
       if (sale) u.sale = &*sale;
       if (sale && s == 0) frame.note_currency(sale->currency);
-      if (persons) u.person = b.person(row);
+      if (p.needs.visitors) {
+        auto* const known = key.empty() ? &seen_codes[s][b.person_code(row)] : nullptr;
+        u.person = known != nullptr && *known != 0 ? 0 : b.person(row);
+        if (known != nullptr) *known = 1;
+      }
       for (std::size_t i = 0; i < key.size(); ++i) switch (p.dimensions[i].is) {
           case scan_dimension::kind::bucket:
             key[i] = span.bucket_of(u.at_ms);

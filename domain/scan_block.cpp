@@ -39,6 +39,8 @@ scan_block::scan_block(const scan_plan& p, const event_columns& block)
     : plan_{p},
       block_{block},
       names_{block.text(text_field::name)},
+      visitors_{block.text(text_field::visitor)},
+      users_{block.text(text_field::user)},
       outcome_{block.number(number_field::outcome)},
       at_{block.number(number_field::at)},
       offset_{block.number(number_field::offset)},
@@ -63,10 +65,8 @@ void scan_block::cut_units() {
 }
 
 std::uint64_t scan_block::person(std::size_t row) {
-  const auto& visitors = block_.text(text_field::visitor);
-  const auto& users = block_.text(text_field::user);
-  const bool by_visitor = !visitors.at(row).empty();
-  const auto& column = by_visitor ? visitors : users;
+  const bool by_visitor = !visitors_.at(row).empty();
+  const auto& column = by_visitor ? visitors_ : users_;
   auto& hashes = by_visitor ? visitor_hashes_ : user_hashes_;
   const auto code = column.codes[row];
   if (column.words[code].empty()) return 0;
@@ -77,8 +77,7 @@ std::uint64_t scan_block::person(std::size_t row) {
 }
 
 std::optional<std::uint64_t> scan_block::customer(std::size_t row) {
-  if (const auto user = block_.text(text_field::user).at(row); !user.empty())
-    return person_hash(user);
+  if (const auto user = users_.at(row); !user.empty()) return person_hash(user);
   const auto visitor = person(row);
   return visitor == 0 ? std::nullopt : std::optional{visitor};
 }

@@ -46,6 +46,14 @@ class scan_block {
   }
   /// Hash of the row's visitor, else user; 0 where there is neither.
   [[nodiscard]] std::uint64_t person(std::size_t row);
+  /// Stands for the person within this block; below person_codes().
+  [[nodiscard]] std::size_t person_code(std::size_t row) const {
+    const auto code = visitors_.codes[row];
+    return visitors_.words[code].empty() ? visitors_.words.size() + users_.codes[row] : code;
+  }
+  [[nodiscard]] std::size_t person_codes() const {
+    return visitors_.words.size() + users_.words.size();
+  }
   /// Hash of the row's user, else visitor.
   [[nodiscard]] std::optional<std::uint64_t> customer(std::size_t row);
 
@@ -79,7 +87,7 @@ class scan_block {
 
   const scan_plan& plan_;
   const event_columns& block_;
-  const text_column& names_;
+  const text_column &names_, &visitors_, &users_;
   const std::vector<std::int64_t>&outcome_, &at_, &offset_;
   bool items_;
   std::vector<counts_as> kinds_;  // by code of the name

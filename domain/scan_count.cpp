@@ -65,9 +65,8 @@ struct visit_pass::state {
 
 std::uint32_t visit_pass::state::value(std::size_t field, std::size_t position) const {
   const auto& f = plan.fields[field];
-  const auto index = order.index(position);
-  if (f.from == field_source::customer_type) return history.customer_type(field, index);
-  if (f.from == field_source::cohort) return history.cohort(field, index);
+  if (f.from == field_source::customer_type) return history.customer_type(field, position);
+  if (f.from == field_source::cohort) return history.cohort(field, position);
   const auto visit = order.visit_of(position);
   if (f.from == field_source::entry_page || f.from == field_source::exit_page) {
     if (visit != visit_order::no_visit) {
@@ -75,11 +74,11 @@ std::uint32_t visit_pass::state::value(std::size_t field, std::size_t position) 
       return f.from == field_source::entry_page ? v.entry : v.exit;
     }
     const bool view = order.unit(position).kind == counts_as::page_view;
-    return view ? frame.kept.pages[index] : 0;
+    return view ? frame.kept.pages[position] : 0;
   }
   const auto slot = frame.slot_of[field];
   if (f.of_visit && visit != visit_order::no_visit) return order.visit_value(visit, slot);
-  return frame.kept.ids[index * frame.slots.size() + slot];
+  return frame.kept.ids[position * frame.slots.size() + slot];
 }
 
 bool visit_pass::state::compare(const scan_filter& f, std::size_t position) {
@@ -216,9 +215,9 @@ void visit_pass::state::count_scrolls(scan_span& span, const visitor_run& run) {
   constexpr auto total = ~std::size_t{0};
   std::map<std::pair<std::size_t, std::uint32_t>, std::int8_t> depths;
   for (auto i = run.begin; i < run.end; ++i) {
-    const auto depth = frame.kept.scrolls[order.index(i)];
+    const auto depth = frame.kept.scrolls[i];
     if (depth < 0 || !counts(span, i)) continue;
-    const auto page = frame.kept.pages[order.index(i)];
+    const auto page = frame.kept.pages[i];
     const auto note = [&](std::size_t group) {
       auto& deepest = depths.try_emplace({group, page}, depth).first->second;
       deepest = std::max(deepest, depth);

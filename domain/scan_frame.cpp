@@ -41,6 +41,14 @@ void append(std::vector<T>& into, const std::vector<T>& from) {
 }
 
 template <class T>
+void reorder_column(std::vector<T>& column, const std::vector<std::uint32_t>& order) {
+  if (column.empty()) return;
+  std::vector<T> ordered(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) ordered[i] = column[order[i]];
+  column = std::move(ordered);
+}
+
+template <class T>
 std::size_t bytes_of(const std::vector<T>& all) {
   return all.capacity() * sizeof(T);
 }
@@ -50,6 +58,19 @@ std::size_t bytes_of(const std::vector<T>& all) {
 std::size_t kept_units::heap_bytes() const {
   return bytes_of(units) + bytes_of(ids) + bytes_of(pages) + bytes_of(customers) +
          bytes_of(scrolls) + bytes_of(newest) + bytes_of(sales);
+}
+
+void kept_units::reorder(const std::vector<std::uint32_t>& order, std::size_t slots) {
+  reorder_column(units, order);
+  reorder_column(pages, order);
+  reorder_column(customers, order);
+  reorder_column(scrolls, order);
+  reorder_column(newest, order);
+  std::vector<std::uint32_t> ordered(ids.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (std::size_t slot = 0; slot < slots; ++slot)
+      ordered[i * slots + slot] = ids[order[i] * slots + slot];
+  ids = std::move(ordered);
 }
 
 scan_frame::scan_frame(std::shared_ptr<const scan_plan> p)

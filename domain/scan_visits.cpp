@@ -9,7 +9,7 @@
 
 namespace tally {
 
-visit_order::visit_order(const scan_frame& frame)
+visit_order::visit_order(scan_frame& frame)
     : frame_{frame}, kept_{frame.kept}, slots_{frame.slots.size()} {
   sort();
   if (!frame.plan->needs.visits) return;
@@ -17,32 +17,44 @@ visit_order::visit_order(const scan_frame& frame)
   find_values();
 }
 
-/// By visitor, time and offset. Visitors are spread over parts first, so that a part fits a cache.
+/// By visitor, time and offset. Visitors are spread over parts first, so that a part fits a cache,
+/// and the columns follow at the end, so that all that comes reads them from front to back.
 void visit_order::sort() {
   constexpr unsigned part_bits = 12;
   constexpr std::size_t parts = std::size_t{1} << part_bits;
-  const auto part_of = [](const kept_unit& u) { return u.person >> (64 - part_bits); };
-  std::vector<std::size_t> ends(parts + 1);
-  for (const auto& u : kept_.units) ++ends[part_of(u) + 1];
-  std::partial_sum(ends.begin(), ends.end(), ends.begin());
-  order_.resize(kept_.units.size());
-  auto next = ends;
-  for (std::uint32_t i = 0; i < order_.size(); ++i) order_[next[part_of(kept_.units[i])]++] = i;
-  const auto key = [&](std::uint32_t i) {
-    const auto& u = kept_.units[i];
-    return std::tuple{u.person, u.at_ms, u.offset, i};
+  struct key {
+    std::uint64_t person, offset;
+    std::int64_t at_ms;
+    std::uint32_t index;
   };
+  const auto part_of = [](std::uint64_t person) { return person >> (64 - part_bits); };
+  std::vector<std::size_t> ends(parts + 1);
+  for (const auto& u : kept_.units) ++ends[part_of(u.person) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<key> keys(kept_.units.size());
+  auto next = ends;
+  for (std::uint32_t i = 0; i < keys.size(); ++i) {
+    const auto& u = kept_.units[i];
+    keys[next[part_of(u.person)]++] = {u.person, u.offset, u.at_ms, i};
+  }
   for (std::size_t p = 0; p < parts; ++p)
-    std::sort(order_.begin() + static_cast<std::ptrdiff_t>(ends[p]),
-              order_.begin() + static_cast<std::ptrdiff_t>(ends[p + 1]),
-              [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+    std::sort(keys.begin() + static_cast<std::ptrdiff_t>(ends[p]),
+              keys.begin() + static_cast<std::ptrdiff_t>(ends[p + 1]),
+              [](const key& a, const key& b) {
+                return std::tie(a.person, a.at_ms, a.offset, a.index) <
+                       std::tie(b.person, b.at_ms, b.offset, b.index);
+              });
+  std::vector<std::uint32_t> order(keys.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = keys[i].index;
+  keys = {};
+  kept_.reorder(order, slots_);
 }
 
 bool visit_order::late(std::size_t position) const {
   const auto& u = unit(position);
   if (kept_.newest.empty()) return u.late;
   const auto late_ms = std::chrono::milliseconds{frame_.plan->rules->late_visit}.count();
-  return kept_.newest[index(position)] - u.at_ms > late_ms;
+  return kept_.newest[position] - u.at_ms > late_ms;
 }
 
 void visit_order::cut() {
@@ -71,7 +83,7 @@ void visit_order::add(std::size_t position) {
   if (u.kind == counts_as::page_view) {
     ++v.pageviews;
     if (!kept_.pages.empty()) {
-      found.exit = kept_.pages[index(position)];
+      found.exit = kept_.pages[position];
       if (v.pageviews == 1) found.entry = found.exit;
     }
   } else if (u.kind != counts_as::engagement) {
@@ -88,7 +100,7 @@ void visit_order::find_values() {
     if (visit_of_[i] == no_visit) continue;
     for (std::size_t slot = 0; slot < slots_; ++slot) {
       auto& value = values_[visit_of_[i] * slots_ + slot];
-      if (value == 0) value = kept_.ids[index(i) * slots_ + slot];
+      if (value == 0) value = kept_.ids[i * slots_ + slot];
     }
   }
 }

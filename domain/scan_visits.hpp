@@ -17,19 +17,16 @@ struct found_visit {
   std::uint32_t entry = 0, exit = 0;  // numbers of pages
 };
 
-/// The kept units visitor by visitor, in the order of time, cut into visits.
+/// Brings the kept units into the order of visitor and time, and cuts them into visits. A position
+/// is an index in `kept_units` from then on.
 class visit_order {
  public:
   static constexpr std::uint32_t no_visit = ~std::uint32_t{0};
 
-  explicit visit_order(const scan_frame& frame);
+  explicit visit_order(scan_frame& frame);
 
-  [[nodiscard]] std::size_t size() const { return order_.size(); }
-  [[nodiscard]] const kept_unit& unit(std::size_t position) const {
-    return kept_.units[order_[position]];
-  }
-  /// Index of the unit in the columns of `kept_units`.
-  [[nodiscard]] std::size_t index(std::size_t position) const { return order_[position]; }
+  [[nodiscard]] std::size_t size() const { return kept_.units.size(); }
+  [[nodiscard]] const kept_unit& unit(std::size_t position) const { return kept_.units[position]; }
   /// Number of the visit that a unit belongs to.
   [[nodiscard]] std::uint32_t visit_of(std::size_t position) const {
     return visit_of_.empty() ? no_visit : visit_of_[position];
@@ -51,10 +48,9 @@ class visit_order {
   void find_values();
   [[nodiscard]] bool late(std::size_t position) const;
 
-  const scan_frame& frame_;
-  const kept_units& kept_;
+  scan_frame& frame_;
+  kept_units& kept_;
   std::size_t slots_;
-  std::vector<std::uint32_t> order_;
   std::vector<std::uint32_t> visit_of_;
   std::vector<found_visit> visits_;
   std::vector<std::uint32_t> values_;  // slots_ per visit

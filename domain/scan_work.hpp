@@ -33,6 +33,8 @@ struct kept_units {
   std::vector<std::int64_t> newest;      // where needs.own_newest: the newest event time so far
   std::vector<scan_sale> sales;
   [[nodiscard]] std::size_t heap_bytes() const;
+  /// The unit at order[i] comes to i; each has `slots` ids.
+  void reorder(const std::vector<std::uint32_t>& order, std::size_t slots);
 };
 
 /// What all parts of a scan share.
