@@ -10,7 +10,7 @@
 namespace tally {
 namespace {
 
-constexpr std::size_t block_rows = 64 * 1'024;
+constexpr std::size_t block_rows = 65'536;
 constexpr std::size_t blocks = 16;
 constexpr std::size_t visitors = 50'000;
 
@@ -144,7 +144,7 @@ void count_by_day_and_name(benchmark::State& state) {
   const auto a = run(state, ask({"events"}, {"time:day", "event:name"}));
   int128 all = 0;
   for (const auto& row : a.rows) all += row.metrics[0].number;
-  ensure(all == blocks * block_rows, "an event was not counted");
+  ensure(all == int128{blocks} * int128{block_rows}, "an event was not counted");
 }
 BENCHMARK(count_by_day_and_name)->Unit(benchmark::kMillisecond);
 

@@ -152,7 +152,9 @@ void scan::work::keep_block(scan_block& b, std::int64_t newest_before_ms) {
   const auto& p = *frame.plan;
   auto& kept = frame.kept;
   std::vector<std::vector<std::uint8_t>> masks;
-  for_each_event_part(p.filter, [&](const scan_filter& f) { masks.push_back(b.mask(f)); });
+  const auto add_mask = [&](const scan_filter& f) { masks.push_back(b.mask(f)); };
+  for_each_event_part(p.filter, add_mask);
+  for (const auto& step : p.steps) for_each_event_part(step, add_mask);
   std::vector<id_cache> ids;
   ids.reserve(frame.slots.size());
   for (const auto field : frame.slots) ids.emplace_back(b.column(field), frame.values[field]);
@@ -236,6 +238,10 @@ status scan::merge(scan&& later) {
   work_->visits.reset();
   work_->frame.merge(later.work_->frame);
   return work_->check();
+}
+
+scan_frame& scan::frame() {
+  return work_->frame;
 }
 
 std::size_t scan::memory_bytes() const {

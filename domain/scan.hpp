@@ -11,6 +11,8 @@
 
 namespace tally {
 
+struct scan_frame;
+
 /// Answers a question from the events themselves. Blocks come in the order of their offsets; those
 /// that plan->range does not need may be left out. Several scans of one plan over disjoint runs of
 /// blocks give the same answer once they are merged. Not thread-safe; two scans of one plan may run
@@ -33,6 +35,8 @@ class scan {
   /// Ends the scan.
   result<answer> finish();
 
+  /// What was gathered, for other ends than finish(): finish_funnel(), finish_retention().
+  [[nodiscard]] scan_frame& frame();
   [[nodiscard]] std::size_t memory_bytes() const;
   [[nodiscard]] std::uint64_t rows() const;  // looked at so far
 

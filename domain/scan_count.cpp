@@ -5,35 +5,10 @@
 #include "domain/scan_visits.hpp"
 
 namespace tally {
-namespace {
-
-void find_behaviours(const scan_filter& f, std::vector<const scan_filter*>& all) {
-  if (is_behaviour(f.op)) {
-    if (all.size() <= f.behaviour) all.resize(f.behaviour + 1);
-    all[f.behaviour] = f.parts.data();
-  }
-  for (const auto& part : f.parts) find_behaviours(part, all);
-}
-
-/// Events of one visitor, or one event of nobody: positions and numbers of visits.
-struct visitor_run {
-  std::size_t begin = 0, end = 0;
-  std::size_t first_visit = 0, last_visit = 0;  // last exclusive
-};
-
-}  // namespace
-
 struct visit_pass::state {
-  explicit state(scan_frame& f) : frame{f}, plan{*f.plan}, order{f}, history{f} {
-    find_behaviours(plan.filter, behaviours);
-    done.resize(behaviours.size());
-    memo.resize(plan.late_comparisons);
-    key.resize(plan.dimensions.size());
-  }
+  explicit state(scan_frame& f)
+      : frame{f}, plan{*f.plan}, order{f}, reader{f, order}, key(plan.dimensions.size()) {}
 
-  [[nodiscard]] std::uint32_t value(std::size_t field, std::size_t position) const;
-  bool holds(const scan_filter& f, std::size_t position);
-  bool compare(const scan_filter& f, std::size_t position);
   /// The group of a unit in the bucket of an instant.
   scan_group& group(scan_span& span, std::size_t position, std::int64_t at_ms);
   void count_run(scan_span& span, const visitor_run& run);
@@ -53,61 +28,12 @@ struct visit_pass::state {
   scan_frame& frame;
   const scan_plan& plan;
   visit_order order;
-  order_history history;
-  std::vector<const scan_filter*> behaviours;  // what must have been done, by number
-  std::vector<bool> done;                      // by the visitor of this run
-  std::vector<std::vector<std::int8_t>> memo;  // of late comparisons by value: -1 not known
-  std::vector<std::uint8_t> selected;          // by position in this run
+  unit_reader reader;
+  std::vector<std::uint8_t> selected;  // by position in this run
   std::size_t run_begin = 0;
   std::vector<std::uint32_t> key;
   std::vector<std::size_t> event_groups;
 };
-
-std::uint32_t visit_pass::state::value(std::size_t field, std::size_t position) const {
-  const auto& f = plan.fields[field];
-  if (f.from == field_source::customer_type) return history.customer_type(field, position);
-  if (f.from == field_source::cohort) return history.cohort(field, position);
-  const auto visit = order.visit_of(position);
-  if (f.from == field_source::entry_page || f.from == field_source::exit_page) {
-    if (visit != visit_order::no_visit) {
-      const auto& v = order.visits()[visit];
-      return f.from == field_source::entry_page ? v.entry : v.exit;
-    }
-    const bool view = order.unit(position).kind == counts_as::page_view;
-    return view ? frame.kept.pages[position] : 0;
-  }
-  const auto slot = frame.slot_of[field];
-  if (f.of_visit && visit != visit_order::no_visit) return order.visit_value(visit, slot);
-  return frame.kept.ids[position * frame.slots.size() + slot];
-}
-
-bool visit_pass::state::compare(const scan_filter& f, std::size_t position) {
-  const auto id = value(f.field, position);
-  const auto& dictionary = std::as_const(frame).dictionary(f.field);
-  auto& known = memo[f.bit];
-  if (known.size() < dictionary.size()) known.resize(dictionary.size(), -1);
-  if (known[id] < 0) known[id] = holds_for(f.comparison, dictionary.text(id)) ? 1 : 0;
-  return known[id] != 0;
-}
-
-bool visit_pass::state::holds(const scan_filter& f, std::size_t position) {
-  if (f.of_event) return (order.unit(position).bits >> f.bit & 1) != 0;
-  const auto part_holds = [&](const scan_filter& part) { return holds(part, position); };
-  switch (f.op) {
-    case filter_op::all_of:
-      return std::ranges::all_of(f.parts, part_holds);
-    case filter_op::any_of:
-      return std::ranges::any_of(f.parts, part_holds);
-    case filter_op::none_of:
-      return std::ranges::none_of(f.parts, part_holds);
-    case filter_op::has_done:
-      return done[f.behaviour];
-    case filter_op::has_not_done:
-      return !done[f.behaviour];
-    default:
-      return compare(f, position);
-  }
-}
 
 scan_group& visit_pass::state::group(scan_span& span, std::size_t position, std::int64_t at_ms) {
   for (std::size_t i = 0; i < key.size(); ++i) {
@@ -122,7 +48,7 @@ scan_group& visit_pass::state::group(scan_span& span, std::size_t position, std:
         key[i] = frame.clock.day_of_week(at_ms);
         break;
       case scan_dimension::kind::field:
-        key[i] = value(plan.dimensions[i].field, position);
+        key[i] = reader.value(plan.dimensions[i].field, position);
         break;
     }
   }
@@ -235,15 +161,10 @@ void visit_pass::state::count_scrolls(scan_span& span, const visitor_run& run) {
 
 void visit_pass::state::count_run(scan_span& span, const visitor_run& run) {
   run_begin = run.begin;
-  const bool somebody = order.unit(run.begin).person != 0;
-  for (std::size_t b = 0; b < behaviours.size(); ++b) {
-    done[b] = false;
-    for (auto i = run.begin; i < run.end && somebody && !done[b]; ++i)
-      done[b] = span.holds(order.unit(i).at_ms) && holds(*behaviours[b], i);
-  }
+  reader.enter(span, run);
   selected.resize(run.end - run.begin);
   for (auto i = run.begin; i < run.end; ++i)
-    selected[i - run.begin] = holds(plan.filter, i) ? 1 : 0;
+    selected[i - run.begin] = reader.holds(plan.filter, i) ? 1 : 0;
   for (auto i = run.begin; i < run.end; ++i)
     if (counts(span, i)) count_event(span, i);
   for (auto v = run.first_visit; v < run.last_visit; ++v) {
@@ -258,20 +179,9 @@ visit_pass::~visit_pass() = default;
 
 void visit_pass::count() {
   auto& s = *state_;
-  visitor_run run;
-  while (run.end < s.order.size()) {
-    run.begin = run.end;
-    const auto& first = s.order.unit(run.begin);
-    const auto same = [&](const kept_unit& u) {
-      return u.person == first.person && (u.person != 0 || u.offset == first.offset);
-    };
-    while (run.end < s.order.size() && same(s.order.unit(run.end))) ++run.end;
-    run.first_visit = run.last_visit;
-    const auto& visits = s.order.visits();
-    while (run.last_visit < visits.size() && visits[run.last_visit].begin < run.end)
-      ++run.last_visit;
+  s.order.for_each_run([&](const visitor_run& run) {
     for (auto& span : s.frame.spans) s.count_run(span, run);
-  }
+  });
 }
 
 std::optional<scan_range> visit_pass::wider() const {

@@ -84,6 +84,7 @@ scan_frame::scan_frame(std::shared_ptr<const scan_plan> p)
   if (!plan->needs.persons) return;
   std::vector<bool> used(plan->fields.size());
   find_late_fields(plan->filter, used);
+  for (const auto& step : plan->steps) find_late_fields(step, used);
   for (const auto& d : plan->dimensions)
     if (d.is == scan_dimension::kind::field) used[d.field] = true;
   for (std::size_t i = 0; i < used.size(); ++i) {

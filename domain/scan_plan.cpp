@@ -95,6 +95,16 @@ class plan_maker {
     if (!made) return made.error();
     p_.filter = std::move(*made);
     number(p_.filter);
+    return done{};
+  }
+
+  status read_steps(const std::vector<event_filter>& steps) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      auto made = read_filter(steps[i], at_index("/steps", i), 0);
+      if (!made) return made.error();
+      p_.steps.push_back(std::move(*made));
+    }
+    for (auto& step : p_.steps) number(step);
     if (p_.filter_bits > filter_bits_max)
       return bad("/filters", "more than 64 parts that mix fields of events and of visits");
     return done{};
@@ -342,7 +352,13 @@ void wish_fields(const scan_plan& p, column_wish& wish) {
 
 result<scan_plan> make_scan_plan(const question& q, const merchant_facts& facts, event_time now,
                                  const ruleset& rules) {
+  return make_step_plan({q, {}}, facts, now, rules);
+}
+
+result<scan_plan> make_step_plan(const scan_request& r, const merchant_facts& facts, event_time now,
+                                 const ruleset& rules) {
   scan_plan p;
+  const auto& q = r.asked;
   p.asked = q;
   p.facts = facts;
   p.rules = std::make_shared<const ruleset>(rules);
@@ -350,6 +366,7 @@ result<scan_plan> make_scan_plan(const question& q, const merchant_facts& facts,
   if (auto fine = maker.read_dimensions(); !fine) return fine.error();
   if (auto fine = maker.read_metrics(); !fine) return fine.error();
   if (auto fine = maker.read_filters(); !fine) return fine.error();
+  if (auto fine = maker.read_steps(r.steps); !fine) return fine.error();
   if (p.fields.size() > scan_fields_max) return bad("/filters", "more than 64 different fields");
   maker.conclude();
   if (q.include_time_labels && !p.step && !maker.automatic())

@@ -80,6 +80,7 @@ struct scan_plan {
   std::vector<scan_field> fields;  // of dimensions and filters, each once
   std::vector<scan_dimension> dimensions;
   scan_filter filter;
+  std::vector<scan_filter> steps;  // of a funnel
   std::size_t filter_bits = 0, late_comparisons = 0, behaviours = 0;
   scan_needs needs;
   scan_range range;
@@ -89,6 +90,14 @@ struct scan_plan {
 /// As make_plan: bad_request with a JSON pointer in front of the detail, unsupported with a code in
 /// front of it. Filters must be compiled.
 result<scan_plan> make_scan_plan(const question& q, const merchant_facts& facts, event_time now,
+                                 const ruleset& rules);
+
+/// A question with further filters, such as the steps of a funnel.
+struct scan_request {
+  question asked;
+  std::vector<event_filter> steps;
+};
+result<scan_plan> make_step_plan(const scan_request& r, const merchant_facts& facts, event_time now,
                                  const ruleset& rules);
 
 /// The columns that blocks must have.

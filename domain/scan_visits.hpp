@@ -17,6 +17,12 @@ struct found_visit {
   std::uint32_t entry = 0, exit = 0;  // numbers of pages
 };
 
+/// Events of one visitor, or one event of nobody: positions and numbers of visits.
+struct visitor_run {
+  std::size_t begin = 0, end = 0;
+  std::size_t first_visit = 0, last_visit = 0;  // last exclusive
+};
+
 /// Brings the kept units into the order of visitor and time, and cuts them into visits. A position
 /// is an index in `kept_units` from then on.
 class visit_order {
@@ -39,6 +45,23 @@ class visit_order {
   /// What a visit has of a kept field: the number that its earliest event with a value has.
   [[nodiscard]] std::uint32_t visit_value(std::uint32_t visit, std::size_t slot) const {
     return values_[visit * slots_ + slot];
+  }
+
+  /// Calls f(run) for every visitor, and for every event of nobody.
+  template <class F>
+  void for_each_run(F&& f) const {
+    visitor_run run;
+    while (run.end < size()) {
+      run.begin = run.end;
+      const auto& first = unit(run.begin);
+      while (run.end < size() && unit(run.end).person == first.person &&
+             (first.person != 0 || unit(run.end).offset == first.offset))
+        ++run.end;
+      run.first_visit = run.last_visit;
+      while (run.last_visit < visits_.size() && visits_[run.last_visit].begin < run.end)
+        ++run.last_visit;
+      f(run);
+    }
   }
 
  private:
@@ -76,6 +99,28 @@ class order_history {
   };
   scan_frame& frame_;
   std::unordered_map<std::uint64_t, place> first_;  // by customer
+};
+
+/// Fields and filters of units.
+class unit_reader {
+ public:
+  unit_reader(scan_frame& frame, const visit_order& order);
+  /// Finds what the visitor of a run has done within a range: before holds().
+  void enter(const scan_span& span, const visitor_run& run);
+  [[nodiscard]] bool holds(const scan_filter& f, std::size_t position);
+  /// Number of a field's value in its dictionary.
+  [[nodiscard]] std::uint32_t value(std::size_t field, std::size_t position) const;
+
+ private:
+  bool compare(const scan_filter& f, std::size_t position);
+
+  scan_frame& frame_;
+  const scan_plan& plan_;
+  const visit_order& order_;
+  order_history history_;
+  std::vector<const scan_filter*> behaviours_;  // what must have been done, by number
+  std::vector<bool> done_;                      // by the visitor that was entered
+  std::vector<std::vector<std::int8_t>> memo_;  // of late comparisons by value: -1 not known
 };
 
 }  // namespace tally
