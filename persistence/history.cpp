@@ -57,7 +57,7 @@ history::impl::~impl() {
 
 rocksdb::DBOptions history::impl::database_options() const {
   rocksdb::DBOptions o;
-  o.env = env;
+  o.env = env.get();
   o.create_if_missing = !options.read_only;
   o.create_missing_column_families = !options.read_only;
   o.paranoid_checks = true;
@@ -96,7 +96,9 @@ rocksdb::ColumnFamilyOptions history::impl::family_options(
 }
 
 status history::impl::open_database() {
-  env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const auto* base = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  files = std::make_shared<history_files>(base->GetFileSystem());
+  env = rocksdb::NewCompositeEnv(files);
   if (options.read_only && !rocks::has_database(*env, options.path))
     return failure{errc::not_found, options.path + " holds no history"};
   const auto cache = rocksdb::NewLRUCache(options.cache_bytes);
@@ -120,9 +122,9 @@ status history::impl::open_database() {
 status history::impl::remove_unfinished() const {
   if (options.read_only) return done{};
   if (auto s = env->CreateDirIfMissing(making()); !s.ok()) return rocks::to_failure(s, making());
-  std::vector<std::string> files;
-  if (auto s = env->GetChildren(making(), &files); !s.ok()) return rocks::to_failure(s, making());
-  for (const auto& file : files) {
+  std::vector<std::string> left;
+  if (auto s = env->GetChildren(making(), &left); !s.ok()) return rocks::to_failure(s, making());
+  for (const auto& file : left) {
     if (file == "." || file == "..") continue;
     const auto path = making() + "/" + file;
     if (auto s = env->DeleteFile(path); !s.ok()) return rocks::to_failure(s, path);

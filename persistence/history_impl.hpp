@@ -9,6 +9,7 @@
 #include <string>
 
 #include "persistence/history.hpp"
+#include "persistence/history_files.hpp"
 #include "persistence/rocks.hpp"
 
 /// The inside of history, shared by history.cpp (reading) and history_writer.cpp.
@@ -20,7 +21,8 @@ constexpr std::size_t history_families = 3;
 
 struct history::impl {
   history_options options;
-  rocksdb::Env* env = nullptr;
+  std::shared_ptr<history_files> files;
+  std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocks::error_watch> watch = std::make_shared<rocks::error_watch>(true);
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, history_families> families{};
@@ -29,6 +31,9 @@ struct history::impl {
   mutable std::shared_mutex ingest_mutex;
   std::shared_ptr<const sealed_position> sealed;
   bool is_writing = false;  // of the one history_writer
+  // So many files were begun. A name is not used again: the file that had it may still be there as
+  // a second name of one that the database took over, and would be cut short.
+  std::uint64_t files_begun = 0;
 
   impl() = default;
   impl(const impl&) = delete;

@@ -101,13 +101,15 @@ result<std::unique_ptr<history_writer>> history_writer::begin(history& to, seal_
   i->to = &h;
   i->hook = std::move(hook);
   i->sealed = *h.sealed;
+  const auto number = "-" + std::to_string(++h.files_begun) + ".sst";
   std::unique_ptr<history_writer> made{new history_writer{std::move(i)}};
   auto& w = *made->impl_;
   w.at("open");
-  w.blocks.emplace(h.db->GetOptions(h.family(history_family::blocks)), h.making() + "/blocks.sst");
+  w.blocks.emplace(h.db->GetOptions(h.family(history_family::blocks)),
+                   h.making() + "/blocks" + number);
   if (auto s = w.blocks->open(); !s) return s.error();
   w.columns.emplace(h.db->GetOptions(h.family(history_family::columns)),
-                    h.making() + "/columns.sst");
+                    h.making() + "/columns" + number);
   if (auto s = w.columns->open(); !s) return s.error();
   return made;
 }
@@ -198,8 +200,10 @@ status history_writer::commit(round_number round) {
   w.at("ingest");
   {
     const std::unique_lock hold{h.ingest_mutex};
-    if (auto s = h.db->IngestExternalFiles(files); !s.ok())
-      return rocks::to_failure(s, h.options.path + " ingest");
+    h.files->keep_tables = true;
+    const auto s = h.db->IngestExternalFiles(files);
+    h.files->keep_tables = false;
+    if (!s.ok()) return rocks::to_failure(s, h.options.path + " ingest");
     h.sealed = std::make_shared<const sealed_position>(w.sealed);
   }
   w.at("done");

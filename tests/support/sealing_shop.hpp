@@ -130,18 +130,33 @@ class sealing_shop {
 
   persistence::history& open_history() {
     history_.reset();
-    auto opened = try_open_history();
+    auto opened = try_open_history(folder_ + "/history");
     EXPECT_TRUE(opened) << opened.error().text();
     history_ = std::move(*opened);
     return *history_;
   }
-  result<std::unique_ptr<persistence::history>> try_open_history() const {
+  /// The history of a folder as a node would find it there.
+  void open_copy(const std::string& path) {
+    history_.reset();
+    auto opened = try_open_history(path);
+    ASSERT_TRUE(opened) << opened.error().text();
+    history_ = std::move(*opened);
+  }
+  bool try_open() {
+    history_.reset();
+    auto opened = try_open_history(folder_ + "/history");
+    if (opened) history_ = std::move(*opened);
+    return opened.ok();
+  }
+  result<std::unique_ptr<persistence::history>> try_open_history(const std::string& path) const {
     persistence::history_options options;
-    options.path = folder_ + "/history";
+    options.path = path;
     options.env = history_env_ != nullptr ? history_env_ : quick_.get();
     return persistence::history::open(options);
   }
   void close_history() { history_.reset(); }
+  /// Where the next open_history() does its input and output; null: where nothing fails.
+  void set_history_env(rocksdb::Env* env) { history_env_ = env; }
   persistence::history& history() { return *history_; }
   persistence::journal& log() { return *log_; }
   persistence::state_store& state() { return *state_; }
@@ -246,7 +261,7 @@ inline void append_random(sealing_shop& shop, std::uint32_t seed, std::size_t co
   std::vector<sealing_shop::entry> round;
   std::size_t i = 0;
   for (const auto& one : random_events(seed, count)) {
-    const auto& merchant = merchants[(i * 7 + i / 5) % merchants.size()];
+    const auto& merchant = merchants[(i * 7 + i / 3) % merchants.size()];
     round.push_back({merchant, retargeted(one.bytes, merchant)});
     if (++i % round_events == 0 || i == count) {
       shop.append(round, one.stamped_at);
