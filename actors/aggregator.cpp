@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "actors/io_worker.hpp"
-#include "actors/query_worker.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/replay.hpp"
 
@@ -363,46 +362,6 @@ void aggregator_state::saved(bool good) {
   state.ids.evict(over > 0 && !fetching_ ? own / 2 : own);
   measure();
   work();
-}
-
-void aggregator_state::ask(const query_job_ptr& job) {
-  ++received_;
-  questions_.push_back(job);
-  work();
-}
-
-/// A merchant of whom the journal has nothing: its name was mistyped, say. Its making alone would
-/// be an event.
-failure aggregator_state::unknown() const {
-  return {errc::not_found, "merchant '" + owner.merchant + "'"};
-}
-
-void aggregator_state::hand_to_worker(const query_job_ptr& job) {
-  if (state.applied == 0) return job->then(unknown());
-  merchant_facts facts;
-  facts.reporting_zone = state.reporting_zone;
-  facts.currency = state.currency;
-  facts.names = state.names.all();
-  facts.currencies = state.currencies.all();
-  facts.any = state.newest_ms != std::numeric_limits<std::int64_t>::min();
-  if (facts.any) {
-    facts.newest = time_from_ms(state.newest_ms);
-    facts.oldest = time_from_ms(state.oldest_ms);
-  }
-  if (job->asked.generation != 0 && job->asked.generation != owner.generation)
-    return job->then(failure{errc::bad_request, "/generation: the merchant's generation is " +
-                                                    std::to_string(owner.generation)});
-  auto planned = make_plan(job->asked, facts, job->now);
-  if (!planned) return job->then(planned.error());
-  job->owner = owner;
-  job->unsaved = rows_among(state.deltas, state, planned->ranges);
-  if (saving_) {
-    job->saving = rows_among(*saving_rows_, state, planned->ranges);
-    job->saving_offset = saving_offset_;
-  }
-  job->planned = std::move(*planned);
-  job->view = env->state->look();
-  self->send(env->any_query(), ask_atom::value, job);
 }
 
 void aggregator_state::look(const inspection_ptr& what) {

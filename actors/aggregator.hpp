@@ -59,6 +59,8 @@ struct aggregator_state {
   void begin_save(persistence::round_number upto);
   void rebuild(const inspection_ptr& what);
   void hand_to_worker(const query_job_ptr& job);
+  void hand_to_scanner(const query_job_ptr& job);
+  [[nodiscard]] merchant_facts facts() const;
   void measure();
   [[nodiscard]] failure unknown() const;
   [[nodiscard]] bool dirty() const { return state.unsaved_events > 0; }

@@ -8,6 +8,7 @@
 #include "actors/engine.hpp"
 #include "actors/keeper.hpp"
 #include "actors/node_env.hpp"
+#include "actors/sealing.hpp"
 
 namespace tally::actors {
 
@@ -27,6 +28,7 @@ struct command_context {
   keeper_actor keeper;
   io_actor worker;  // commands wait for answers here, one at a time
   reprocess_actor reprocess;
+  sealing_actor seals;
   std::string version;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };

@@ -4,6 +4,7 @@
 
 #include "actors/command_parts.hpp"
 #include "domain/client_time.hpp"
+#include "domain/shard.hpp"
 #include "persistence/backup.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
@@ -24,6 +25,9 @@ outcome_text node_status(command_context& context, const arguments&) {
                                                       : "ready"},
               {"rounds", env.last_round.load()},
               {"log_bytes", env.log_bytes_now.load()},
+              {"saved_before_round", env.saved_before.load()},
+              {"sealed_before_round", env.sealed_before.load()},
+              {"history_bytes", env.history->bytes()},
               {"live_merchants", env.metrics.live_merchants.load()},
               {"live_bytes", env.metrics.live_bytes.load()},
               {"id_bytes", env.metrics.id_bytes.load()},
@@ -77,6 +81,36 @@ outcome_text snapshot(command_context& context, const arguments& a) {
       context, a.words[0], true, [&](const merchant_state& s) -> result<std::string> {
         return json{{"merchant", a.words[0]}, {"offset", s.applied}}.dump();
       });
+}
+
+outcome_text seal(command_context& context, const arguments& a) {
+  if (!a.words.empty()) return usage("seal");
+  const auto sealed = request<std::uint64_t>(context, context.seals, flush_atom::value);
+  if (!sealed) return failure{errc::unavailable, "the log is still being sealed"};
+  return json{{"sealed_before_round", *sealed}, {"history_bytes", context.env->history->bytes()}}
+      .dump();
+}
+
+outcome_text history_of(command_context& context, const arguments& a) {
+  if (a.words.size() != 1) return usage("history ID");
+  const auto& history = *context.env->history;
+  const auto view = history.look();
+  const auto blocks = history.list_blocks(shard_of(merchant_hash(a.words[0])), a.words[0], view);
+  if (!blocks) return blocks.error();
+  auto list = json::array();
+  for (const auto& b : *blocks) {
+    json one{{"first_offset", b.first_offset},
+             {"last_offset", b.last_offset},
+             {"events", b.rows},
+             {"bytes", b.bytes},
+             {"event_bytes", b.event_bytes}};
+    if (b.oldest_ms <= b.newest_ms) {
+      one["oldest"] = format_rfc3339(time_from_ms(b.oldest_ms));
+      one["newest"] = format_rfc3339(time_from_ms(b.newest_ms));
+    }
+    list.push_back(std::move(one));
+  }
+  return json{{"merchant", a.words[0]}, {"blocks", list}}.dump();
 }
 
 outcome_text passivate(command_context& context, const arguments& a) {
@@ -226,6 +260,8 @@ const std::vector<command>& node_commands() {
       {"shards", "live merchants by lane", shards},
       {"actors", "how many actors run", actors_list},
       {"snapshot", "[ID]: save a merchant's state now, or everyone's", snapshot},
+      {"seal", "move everything committed from the log into the history now", seal},
+      {"history", "ID: a merchant's blocks of history", history_of},
       {"passivate", "ID: end its aggregator after a snapshot", passivate},
       {"rebuild", "ID: replay its journal and compare", rebuild},
       {"rejects", "list MERCHANT: refused events that were kept", rejects},

@@ -8,6 +8,7 @@
 
 #include "actors/commands.hpp"
 #include "actors/console.hpp"
+#include "actors/event_scan.hpp"
 #include "actors/gateway.hpp"
 #include "actors/io_worker.hpp"
 #include "actors/journal_writer.hpp"
@@ -16,6 +17,8 @@
 #include "actors/query_worker.hpp"
 #include "actors/recovery.hpp"
 #include "actors/reprocessor.hpp"
+#include "actors/scan_desk.hpp"
+#include "actors/sealing.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::actors {
@@ -42,7 +45,8 @@ status validate(const engine_options& o) {
     return failure{errc::bad_option, "default_zone: unknown zone '" + o.default_zone + "'"};
   if (!is_currency(o.default_currency))
     return failure{errc::bad_option, "default_currency: '" + o.default_currency + "'"};
-  if (o.chunks_in_flight_max == 0 || o.query_workers == 0 || o.io_workers == 0)
+  if (o.chunks_in_flight_max == 0 || o.query_workers == 0 || o.io_workers == 0 ||
+      o.scan_workers == 0)
     return failure{errc::bad_option, "workers and chunks in flight must be positive"};
   if (o.queue_bytes_max < (1u << 20) || o.state_memory_max < (1u << 20))
     return failure{errc::bad_option, "queue and memory limits must be at least 1 MiB"};
@@ -92,6 +96,7 @@ struct engine::impl {
   std::vector<lane_actor> lanes;
   std::vector<gateway_actor> fronts;
   keeper_actor keeper;
+  sealing_actor seals;
   io_actor worker;
   reprocess_actor reprocess;
   console_actor console_handle;
@@ -113,12 +118,14 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   env->background = system.spawn<caf::detached>(io_worker, options.io_workers);
   for (std::uint32_t i = 0; i < options.query_workers; ++i)
     env->queries.push_back(system.spawn<caf::detached>(query_worker, env));
+  env->scans = system.spawn(scan_desk, env);
   journal = system.spawn<caf::detached>(journal_writer, env);
   for (std::uint32_t i = 0; i < lane_count; ++i)
     lanes.push_back(system.spawn(
         lane, lane_init{env, i, journal, std::move(tails[i]), tail_first, env->last_round.load()}));
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
+  seals = system.spawn<caf::detached>(sealing, env, lanes, keeper);
   worker = system.spawn<caf::detached>(io_worker, options.io_workers + 1);
   commands.env = env;
   commands.lanes = lanes;
@@ -128,6 +135,7 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   commands.version = TALLY_VERSION;
   reprocess = system.spawn<caf::detached>(actors::reprocess, commands);
   commands.reprocess = reprocess;
+  commands.seals = seals;
 }
 
 /// An import writes with a platform key of its own, which anyone who may use the console could
@@ -199,11 +207,13 @@ engine::~engine() {
   for (auto& f : self.fronts) end(f);
   for (auto& l : self.lanes) end(l);
   self.commands = {};
+  end(self.seals);
   end(self.keeper);
   end(self.worker);
   end(self.journal);
   end(self.env->writer);
   end(self.env->background);
+  end(self.env->scans);
   for (auto& a : self.env->io) end(a);
   for (auto& a : self.env->queries) end(a);
   self.env->io.clear();
@@ -264,11 +274,28 @@ void engine::ask(question q, std::vector<ack_position> after, std::chrono::milli
   job->asked = std::move(q);
   job->after = std::move(after);
   job->now = now;
+  job->failed = [then](const failure& why) { then(why); };
   job->then = std::move(then);
   job->started = std::chrono::steady_clock::now();
   job->deadline = job->started + wait_max;
   const auto lane = lane_of(shard_of(merchant_hash(job->asked.merchant)));
   // Somebody waits for this one: before the events that a lane has still to order.
+  caf::anon_send<caf::message_priority::high>(impl_->lanes[lane], ask_atom::value,
+                                              query_job_ptr{job});
+}
+
+void engine::export_events(export_wish wish, std::chrono::milliseconds wait_max,
+                           callback<export_page> then) {
+  auto job = std::make_shared<query_job>();
+  job->asked.merchant = wish.merchant;
+  job->failed = [then](const failure& why) { then(why); };
+  job->reader = [wish = std::move(wish), then = std::move(then)](node_env& env,
+                                                                 const query_job& read) {
+    then(export_page_of(env, read, wish));
+  };
+  job->started = std::chrono::steady_clock::now();
+  job->deadline = job->started + wait_max;
+  const auto lane = lane_of(shard_of(merchant_hash(job->asked.merchant)));
   caf::anon_send<caf::message_priority::high>(impl_->lanes[lane], ask_atom::value,
                                               query_job_ptr{job});
 }

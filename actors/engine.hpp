@@ -44,6 +44,10 @@ struct engine_options {
   std::uint32_t commit_siblings = 5;  // where the one before served so many
   std::uint32_t reprocess_events_per_s = 100'000;  // that a generation is built at, 0: no limit
   std::uint32_t query_workers = 2;
+  std::uint32_t scan_workers = 2;           // threads for questions that need events
+  std::uint32_t scans_waiting_max = 1'000;  // questions that wait for one of them
+  std::uint64_t seal_bytes = 256ull << 20;  // of log that is saved and not sealed, then it is
+  std::chrono::milliseconds seal_interval{300'000};  // or after that time
   std::uint32_t io_workers = 2;
   std::uint32_t scheduler_threads = 0;            // 0: as many as cores
   std::chrono::milliseconds lock_timeout{5'000};  // for a killed predecessor to be gone
@@ -79,7 +83,32 @@ struct query_reply {
   answer table;  // domain/query.hpp
   event_time as_of{}, complete_through{};
   std::uint32_t generation = 1;
-  std::uint64_t rows_read = 0;
+  std::uint64_t rows_read = 0;       // of totals
+  std::uint64_t events_read = 0;     // where it was answered from single events
+  std::uint64_t blocks_skipped = 0;  // of history, without looking into them
+};
+
+/// A stretch of a merchant's journal that a client wants.
+struct export_wish {
+  std::string merchant;
+  std::uint64_t after = 0;  // offset behind which it begins
+  std::uint32_t events_max = 1'000;
+  std::uint64_t bytes_max = 4u << 20;  // of encoded events; at least one event is given
+  // Dates in the merchant's zone or RFC 3339 times, both included: only events of that time. Both
+  // or neither.
+  std::string from, to;
+};
+
+struct exported_event {
+  std::uint64_t offset = 0;
+  std::string bytes;  // as persistence::decode_event reads it
+};
+
+struct export_page {
+  std::vector<exported_event> events;  // in the order of their offsets
+  std::uint64_t next = 0;              // export_wish::after of the next page
+  bool more = false;                   // there may be some
+  event_time as_of{};
 };
 
 template <class T>
@@ -102,6 +131,9 @@ class engine {
   void find_alias(std::string alias, callback<std::string> then);
   void ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
            event_time now, callback<query_reply> then);
+  /// What was sent, control events included, duplicates too.
+  void export_events(export_wish wish, std::chrono::milliseconds wait_max,
+                     callback<export_page> then);
   void report(std::string merchant, callback<merchant_report> then);
   struct merchant_wish {
     std::string merchant;

@@ -25,6 +25,8 @@ void lane_state::start(lane_init init) {
   number = init.number;
   journal = std::move(init.journal);
   tail_ = std::move(init.tail);
+  for (const auto& [merchant, rounds] : tail_)
+    for (const auto round : rounds) trace_.note(merchant_hash(merchant), round);
   tail_first_ = init.tail_first;
   tail_last_ = init.tail_last;
   for (std::size_t i = 0; i < logs_.size(); ++i) {
@@ -369,6 +371,7 @@ void lane_state::tick() {
   self->delayed_send(self, tick_every, tick_atom::value);
   if (!parked_.empty()) release_questions();
   if (!tail_.empty() && !env->draining) catch_up();
+  trace_.forget_before(env->sealed_before);
   const auto now = std::chrono::steady_clock::now();
   // What this lane should give of what all of them have too much.
   const auto live = env->metrics.live_bytes.load(std::memory_order_relaxed);

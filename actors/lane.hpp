@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/node_env.hpp"
+#include "actors/round_trace.hpp"
 #include "actors/slot_table.hpp"
 
 namespace tally::actors {
@@ -115,6 +116,7 @@ struct lane_state {
     std::uint32_t next = 0;  // position of the first item that is still to be handed out
   };
   std::deque<committed_round> committed_;
+  round_trace trace_;  // of what this lane has handed out
   std::vector<query_job_ptr> parked_;
   struct durable_one {
     std::chrono::steady_clock::time_point until;

@@ -43,7 +43,7 @@ bool lane_state::question_ready(const query_job& job) const {
 void lane_state::ask(const query_job_ptr& job) {
   if (!question_ready(*job)) {
     if (parked_.size() >= parked_questions_max) {
-      job->then(failure{errc::unavailable, "too many questions wait for their events"});
+      job->failed(failure{errc::unavailable, "too many questions wait for their events"});
       return;
     }
     parked_.push_back(job);
@@ -57,6 +57,7 @@ void lane_state::ask(const query_job_ptr& job) {
   const bool nothing_on_its_way =
       log.given.next_offset == given.offset + 1 && !gathering_.payloads.contains(shard_of(hash));
   job->as_of = nothing_on_its_way ? env->now() : time_from_ms(given.stamped_at_ms);
+  job->trace = trace_.look();
   wake(slot);
   ++slot.sent;
   self->send(slot.aggregator, ask_atom::value, job);
@@ -65,7 +66,7 @@ void lane_state::ask(const query_job_ptr& job) {
 void lane_state::release_questions() {
   for (const auto& job : std::exchange(parked_, {})) {
     if (std::chrono::steady_clock::now() > job->deadline) {
-      job->then(failure{errc::unavailable, "the events to wait for are not visible yet"});
+      job->failed(failure{errc::unavailable, "the events to wait for are not visible yet"});
     } else {
       ask(job);
     }

@@ -51,6 +51,7 @@ void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std
   slot.gathered -= end - begin;
   wake(slot);
   if (slot.dirty_since == 0) set_dirty(slot, round->number);
+  trace_.note(slot.hash, round->number);
   slot.last_sent_round = round->number;
   ++slot.sent;
   self->send(slot.aggregator, apply_atom::value, merchant_part{round, begin, end});

@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "actors/engine.hpp"
+#include "actors/round_trace.hpp"
 #include "actors/submission.hpp"
 #include "domain/id_slices.hpp"
 #include "domain/merchant_state.hpp"
 #include "domain/query.hpp"
+#include "domain/scan_plan.hpp"
 #include "persistence/chunk.hpp"
 #include "persistence/journal.hpp"
 #include "persistence/state_codec.hpp"
@@ -22,6 +24,8 @@
 /// Every interface between the actors of a node. Messages carry shared pointers: all these actors
 /// live in one process, and what travels is a pointer and a position, never a copy of events.
 namespace tally::actors {
+
+struct node_env;
 
 using submit_atom = caf::atom_constant<caf::atom("submit")>;
 using append_atom = caf::atom_constant<caf::atom("append")>;
@@ -139,6 +143,14 @@ struct query_job {
   persistence::state_owner owner;
   persistence::state_store::view_ptr view;
   std::chrono::steady_clock::time_point deadline{}, started{};
+  // of a question that needs events
+  std::optional<scan_plan> scanned;
+  round_trace::picture trace;  // of its lane, as it was asked
+  std::uint64_t upto = 0;      // the offset up to which events are counted
+  const zone* reporting_zone = nullptr;
+  // Set: no question; this reads the merchant's events, on a scan worker.
+  std::function<void(node_env&, const query_job&)> reader;
+  std::function<void(const failure&)> failed;  // instead of `then` or `reader`
 };
 using query_job_ptr = std::shared_ptr<query_job>;
 
@@ -241,6 +253,19 @@ using gateway_actor = caf::typed_actor<caf::reacts_to<submit_atom, submission_pt
 /// Answers a question from its job's rows and view. Detached: it reads the disk.
 using query_actor = caf::typed_actor<caf::reacts_to<ask_atom, query_job_ptr>>;
 
+/// Work that reads many of a merchant's events. Exactly one of both functions is called.
+struct scan_task {
+  std::string merchant;
+  std::function<void()> run;     // on a scan worker
+  std::function<void()> refuse;  // too much waits already
+};
+using scan_task_ptr = std::shared_ptr<scan_task>;
+
+/// Spreads tasks over the workers that scan.
+using scan_desk_actor = caf::typed_actor<caf::reacts_to<run_atom, scan_task_ptr>,
+                                         // From a worker: it is done with what it had.
+                                         caf::reacts_to<next_atom, std::uint32_t>>;
+
 /// Runs commands of `tally console` and of the client commands. Published for other processes.
 using console_actor = caf::typed_actor<
     // (token, words as a JSON array) -> (errc or 0, JSON text or the error's detail)
@@ -258,4 +283,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::query_job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::inspection_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::registry_change_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::task_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::scan_task_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::submission_ptr)

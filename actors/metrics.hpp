@@ -30,11 +30,11 @@ struct engine_metrics {
   counter events_accepted{0}, events_duplicate{0}, events_rejected{0}, events_over_quota{0},
       events_unavailable{0}, events_late{0};
   counter rounds{0}, chunks{0}, log_bytes_written{0};
-  counter wake_ups{0}, passivations{0}, snapshots{0}, snapshot_bytes{0}, queries{0},
-      merchants_isolated{0};
+  counter wake_ups{0}, passivations{0}, snapshots{0}, snapshot_bytes{0}, queries{0}, scans{0},
+      scan_rows{0}, sealed_events{0}, merchants_isolated{0};
   gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, snapshot_queue_bytes{0},
-      log_bytes{0}, state_bytes{0};
-  latency_histogram commit, fsync, apply, wake_up, query, visible_lag;
+      log_bytes{0}, state_bytes{0}, history_bytes{0};
+  latency_histogram commit, fsync, apply, wake_up, query, scan, seal, visible_lag;
 };
 
 }  // namespace tally::actors

@@ -12,6 +12,7 @@
 #include "actors/messages.hpp"
 #include "actors/metrics.hpp"
 #include "persistence/daily_salts.hpp"
+#include "persistence/history.hpp"
 
 namespace tally::actors {
 
@@ -44,10 +45,15 @@ struct node_env {
   live_limits limits{options};
   std::unique_ptr<persistence::journal> journal;
   std::unique_ptr<persistence::state_store> state;
+  std::unique_ptr<persistence::history> history;
   generation_table generations;
   switch_tail tail_of_switch;
   // Every event of an earlier round is in a snapshot of the serving generation, and on disk.
   std::atomic<persistence::round_number> saved_before{0};
+  // Every event of an earlier round is in the history too.
+  std::atomic<persistence::round_number> sealed_before{0};
+  // Which merchants have events in which rounds is known from this round on.
+  persistence::round_number traced_from = 0;
   // While merchants change their generation, a restart must read from here: 0, no such limit.
   std::atomic<persistence::round_number> tail_hold{0};
   std::function<event_time()> now;  // wall clock
@@ -58,6 +64,7 @@ struct node_env {
   io_actor writer;      // snapshots: apart, so that no read waits behind them
   io_actor background;  // for what may take long and is in no hurry
   std::vector<query_actor> queries;
+  scan_desk_actor scans;
   std::atomic<std::uint32_t> next_io{0}, next_query{0};
   std::atomic<bool> leaving{false};  // unready, still serving: proxies are to notice
   std::atomic<bool> draining{false};
@@ -77,6 +84,12 @@ struct node_env {
   void run_io(std::function<void()> task) {
     caf::anon_send(any_io(), run_atom::value,
                    std::make_shared<std::function<void()>>(std::move(task)));
+  }
+  /// Runs `task` on a scan worker when it is `merchant`'s turn, or `refuse` where too much waits.
+  void run_scan(std::string merchant, std::function<void()> task, std::function<void()> refuse) {
+    caf::anon_send(scans, run_atom::value,
+                   std::make_shared<scan_task>(
+                       scan_task{std::move(merchant), std::move(task), std::move(refuse)}));
   }
   /// Runs `task`, which writes to the state database, behind those before it.
   void run_write(std::function<void()> task) const {

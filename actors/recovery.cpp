@@ -51,11 +51,22 @@ status once_unlocked(const node_env& env, const std::function<status()>& open) {
   }
 }
 
+status open_history(node_env& env) {
+  persistence::history_options history;
+  history.path = env.options.data_dir + "/history";
+  history.cache_bytes = env.options.block_cache_bytes;
+  auto opened = persistence::history::open(history);
+  if (!opened) return opened.error();
+  env.history = std::move(*opened);
+  return done{};
+}
+
 status open_databases(node_env& env) {
   std::error_code ignored;
   std::filesystem::create_directories(env.options.data_dir, ignored);
   if (auto opened = once_unlocked(env, [&] { return open_journal(env); }); !opened) return opened;
-  return once_unlocked(env, [&] { return open_state(env); });
+  if (auto opened = once_unlocked(env, [&] { return open_state(env); }); !opened) return opened;
+  return once_unlocked(env, [&] { return open_history(env); });
 }
 
 /// A setting that is fixed when the directory is made: replays must not depend on today's file.
@@ -143,6 +154,8 @@ result<opened_node> open_node(node_env& env) {
       log.first_round(), mark ? std::strtoull(mark->c_str(), nullptr, 10) : 1);
   const auto last = log.last_round();
   env.last_round = last;
+  env.traced_from = node.tail_first;
+  env.sealed_before = env.history->sealed_round() + 1;
   env.saved_before = node.tail_first;
   if (env.tail_hold != 0) env.tail_hold = node.tail_first;
   env.log_bytes_now = log.log_bytes();

@@ -222,6 +222,8 @@ class answer_writer {
     out_.key("cost");
     out_.open('{');
     out_.number("rows", reply_.rows_read);
+    out_.number("events", reply_.events_read);
+    out_.number("blocks_skipped", reply_.blocks_skipped);
     out_.close('}');
     if (q_.include_time_labels) {
       out_.key("time_labels");

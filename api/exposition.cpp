@@ -91,6 +91,9 @@ void add_engine_counters(families& out, const actors::engine_metrics& m) {
       .counter("tally_snapshots_total", "Snapshots written.", m.snapshots)
       .counter("tally_snapshot_bytes_total", "Bytes of snapshots written.", m.snapshot_bytes)
       .counter("tally_queries_total", "Questions answered.", m.queries)
+      .counter("tally_scans_total", "Questions answered from single events.", m.scans)
+      .counter("tally_scanned_rows_total", "Events looked at for them.", m.scan_rows)
+      .counter("tally_sealed_events_total", "Events sealed into the history.", m.sealed_events)
       .counter("tally_merchants_isolated_total", "Merchants set apart after a failure.",
                m.merchants_isolated);
 }
@@ -104,11 +107,14 @@ void add_engine_state(families& out, const actors::engine_metrics& m) {
              m.snapshot_queue_bytes)
       .gauge("tally_log_bytes", "Size of the log.", m.log_bytes)
       .gauge("tally_state_bytes", "Size of the state database.", m.state_bytes)
+      .gauge("tally_history_bytes", "Size of the history.", m.history_bytes)
       .histogram("tally_commit_seconds", "From submission to durable.", m.commit)
       .histogram("tally_fsync_seconds", "One sync of the log.", m.fsync)
       .histogram("tally_apply_seconds", "Applying one chunk.", m.apply)
       .histogram("tally_wake_up_seconds", "Loading one merchant.", m.wake_up)
       .histogram("tally_query_seconds", "One question.", m.query)
+      .histogram("tally_scan_seconds", "One question answered from single events.", m.scan)
+      .histogram("tally_seal_seconds", "Sealing a stretch of the log.", m.seal)
       .histogram("tally_visible_lag_seconds", "From submission to visible in answers.",
                  m.visible_lag);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "api/query_filters.hpp"
 #include "domain/query_metrics.hpp"
 
 namespace tally::api {
@@ -16,7 +17,6 @@ using namespace std::string_view_literals;
 
 constexpr int depth_max = 16;
 constexpr std::size_t text_bytes_max = 1'024;
-constexpr std::size_t names_asked_max = 1'000;
 
 failure bad(const std::string& pointer, std::string_view text) {
   return {errc::bad_request, pointer + ": " + std::string{text}};
@@ -167,62 +167,17 @@ void read_order_by(object_reader& body, question& q) {
   }
 }
 
-constexpr std::array operators{"is"sv,      "is_not"sv,      "contains"sv, "contains_not"sv,
-                               "matches"sv, "matches_not"sv, "has_done"sv, "has_not_done"sv,
-                               "and"sv,     "or"sv,          "not"sv};
-
-failure not_yet(const std::string& pointer, std::string_view text) {
-  return {errc::unsupported, "not_yet: " + pointer + ": " + std::string{text}};
+void read_question_filters(object_reader& body, question& q, status& outcome) {
+  const auto* const v = body.take("filters");
+  if (v == nullptr) return;
+  auto filters = read_filters(*v, "/filters");
+  if (!filters) {
+    outcome = filters.error();
+    return;
+  }
+  q.names = names_asked(*filters);
+  if (q.names.empty()) q.filters = std::move(*filters);
 }
-
-/// Reads the filters into the one thing that rows can answer: a set of event names.
-class filter_reader {
- public:
-  explicit filter_reader(question& q) : q_{q} {}
-
-  status read_all(const json& filters, const std::string& pointer) {
-    if (!filters.is_array()) return bad(pointer, "must be an array of filters");
-    // A question may hold one filter where a list of them is expected.
-    if (!filters.empty() && filters[0].is_string()) return read(filters, pointer);
-    for (std::size_t i = 0; i < filters.size(); ++i)
-      if (auto fine = read(filters[i], at(pointer, i)); !fine) return fine;
-    return done{};
-  }
-
- private:
-  status read(const json& filter, const std::string& pointer) {
-    if (!filter.is_array() || filter.empty() || !filter[0].is_string())
-      return bad(pointer, "must be an array that begins with an operator");
-    const auto name = filter[0].get<std::string>();
-    if (std::ranges::find(operators, name) == operators.end())
-      return bad(at(pointer, 0), "there is no operator '" + name.substr(0, 64) + "'");
-    if (name == "and" && filter.size() == 2) return read_all(filter[1], at(pointer, 1));
-    if (name == "is" && filter.size() >= 2 && filter[1] == "event:name")
-      return read_names(filter, pointer);
-    return not_yet(pointer,
-                   "only [\"is\", \"event:name\", [...]] can be answered from totals; "
-                   "others need event history");
-  }
-
-  status read_names(const json& filter, const std::string& pointer) {
-    if (filter.size() > 3) return not_yet(at(pointer, 3), "modifiers need event history");
-    if (filter.size() < 3 || !filter[2].is_array() || filter[2].empty())
-      return bad(pointer, "needs an array of event names");
-    if (filter[2].size() > names_asked_max) return bad(at(pointer, 2), "more than 1000 names");
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < filter[2].size(); ++i) {
-      if (!filter[2][i].is_string()) return bad(at(at(pointer, 2), i), "must be a text");
-      names.push_back(filter[2][i].get<std::string>());
-    }
-    if (!q_.names.empty()) return not_yet(pointer, "two filters of event:name need event history");
-    std::ranges::sort(names);
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    q_.names = std::move(names);
-    return done{};
-  }
-
-  question& q_;
-};
 
 void read_include(object_reader& body, question& q, status& outcome) {
   const auto* const v = body.take("include");
@@ -283,8 +238,7 @@ status read_question(const json& value, query_request& request) {
   read_date_range(body, q);
   body.text("timezone", q.timezone);
   body.text("currency", q.currency);
-  if (const auto* const filters = body.take("filters"); filters != nullptr)
-    outcome = filter_reader{q}.read_all(*filters, "/filters");
+  read_question_filters(body, q, outcome);
   read_compare(body, q);
   body.flag("match_day_of_week", q.match_day_of_week);
   read_order_by(body, q);

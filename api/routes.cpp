@@ -9,6 +9,7 @@
 #include "api/answer_cache.hpp"
 #include "api/answer_text.hpp"
 #include "api/credentials.hpp"
+#include "api/export_request.hpp"
 #include "api/foreign_routes.hpp"
 #include "api/ingest_event.hpp"
 #include "api/ingest_native.hpp"
@@ -82,6 +83,20 @@ http_response merchant_answer(const actors::merchant_report& r) {
   return {200, "application/json", body.dump(), {}, false, false};
 }
 
+/// The cursor is always given: new events continue behind it.
+http_response export_answer(exported_text page, export_format format) {
+  const bool csv = format == export_format::csv;
+  http_response response{200,
+                         csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
+                         std::move(page.body),
+                         {},
+                         false,
+                         false};
+  response.headers.emplace_back("Tally-Cursor", page.cursor);
+  response.headers.emplace_back("Tally-More", page.more ? "true" : "false");
+  return response;
+}
+
 }  // namespace
 
 class routes : public std::enable_shared_from_this<routes> {
@@ -109,6 +124,8 @@ class routes : public std::enable_shared_from_this<routes> {
             std::optional<segment_call> call);
   void query(request_ptr request, respond answer);
   void ask(const request_ptr& request, const key_facts& key, respond answer);
+  void exported(request_ptr request, respond answer);
+  void export_page(const request_ptr& request, const key_facts& key, respond answer);
   void merchant(request_ptr request, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
   void pass_gate(ingest_request taken, bool may_create);
@@ -156,6 +173,7 @@ void routes::handle(http_request&& incoming, respond answer) {
     return segment(*call, std::move(request), std::move(answer));
   if (foreign_routes::knows(path)) return foreign_->handle(std::move(request), std::move(answer));
   if (path == "/api/v2/query" && post) return query(std::move(request), std::move(answer));
+  if (path == "/v1/export" && get) return exported(std::move(request), std::move(answer));
   if (path == "/v1/merchant" && get) return merchant(std::move(request), std::move(answer));
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
@@ -166,8 +184,8 @@ void routes::handle(http_request&& incoming, respond answer) {
     return answer({200, "application/json", hello.dump(), {}, false, false});
   }
   const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query";
-  const bool got =
-      path == "/v1/merchant" || path == "/livez" || path == "/openapi.json" || path == "/";
+  const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/livez" ||
+                   path == "/openapi.json" || path == "/";
   if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
   auto refused = problem(405, "method_not_allowed", "this path takes another method");
   refused.headers.emplace_back("Allow", posted ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
@@ -379,6 +397,33 @@ void routes::ask(const request_ptr& request, const key_facts& key, respond answe
                     if (!text) return to(from_failure(text.error()));
                     to({200, type_of(format), std::move(*text), {}, false, false});
                   });
+  });
+}
+
+void routes::exported(request_ptr request, respond answer) {
+  auto key = key_of_request(*request);
+  with_key(std::move(request), std::move(key), std::move(answer),
+           [this](const request_ptr& r, const key_facts& facts, respond to) {
+             export_page(r, facts, std::move(to));
+           });
+}
+
+void routes::export_page(const request_ptr& request, const key_facts& key, respond answer) {
+  auto merchant = request->parameter("merchant").value_or(std::string{});
+  if (!may_read(key, merchant, "", answer)) return;
+  if (!within_rate(key, merchant, answer)) return;
+  auto asked = parse_export([&](std::string_view name) { return request->parameter(name); });
+  if (!asked) return answer(from_failure(asked.error()));
+  asked->wish.merchant = merchant;
+  auto self = shared_from_this();
+  auto kept = std::make_shared<export_request>(std::move(*asked));
+  with_merchant(key, merchant, std::move(answer), [self, kept](respond to) {
+    const auto format = kept->format;
+    run_export(self->engine_, std::move(*kept), self->options().query_timeout,
+               [to = std::move(to), format](result<exported_text> page) {
+                 if (!page) return to(from_failure(page.error()));
+                 to(export_answer(std::move(*page), format));
+               });
   });
 }
 

@@ -39,6 +39,7 @@ void add_ruleset_check(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
 void add_demo(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);
+void add_export(CLI::App& root, action& chosen);
 void add_import(CLI::App& root, action& chosen);
 
 /// Columns of the terminal, 80 where stdout is none.

@@ -16,7 +16,7 @@ struct remote_command {
   std::string_view options;
 };
 
-constexpr std::array<remote_command, 39> remote_commands{{
+constexpr std::array<remote_command, 41> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
@@ -53,6 +53,8 @@ constexpr std::array<remote_command, 39> remote_commands{{
     {"shards", "Live merchants by lane", "", ""},
     {"actors", "How many actors run", "", ""},
     {"snapshot", "Save a merchant's state now, or everyone's", "[ID]", ""},
+    {"seal", "Move everything committed from the log into the history now", "", ""},
+    {"history", "A merchant's blocks of history", "ID", ""},
     {"passivate", "End a merchant's aggregator after a snapshot", "ID", ""},
     {"rebuild", "Replay a merchant's journal and compare", "ID", ""},
     {"rejects list", "Refused events that were kept", "ID", ""},

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_console_commands(root, chosen);
   add_ruleset_check(root, chosen);
   add_query(root, chosen);
+  add_export(root, chosen);
   add_import(root, chosen);
   add_bench(root, chosen);
   add_demo(root, chosen);

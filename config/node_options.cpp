@@ -35,6 +35,10 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.commit_delay = std::chrono::microseconds{from.number("engine.commit_delay_us")};
   to.commit_siblings = small(from, "engine.commit_siblings");
   to.query_workers = small(from, "engine.query_workers");
+  to.scan_workers = small(from, "engine.scan_workers");
+  to.scans_waiting_max = small(from, "engine.scans_waiting_max");
+  to.seal_bytes = from.number("engine.seal_bytes");
+  to.seal_interval = from.duration("engine.seal_interval");
   to.io_workers = small(from, "engine.io_workers");
   to.scheduler_threads = small(from, "engine.scheduler_threads");
 }

@@ -8,6 +8,7 @@
 #include <future>
 #include <thread>
 
+#include "api/export_request.hpp"
 #include "api/http_server.hpp"
 #include "api/retry_rejects.hpp"
 #include "api/routes.hpp"
@@ -125,6 +126,10 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
       "query", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
         if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
         api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
+      });
+  started.add_command(
+      "export", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
+        api::run_export_command(started, words.size() == 2 ? words[1] : "", std::move(then));
       });
   started.add_command("rejects retry", [&started](std::vector<std::string> words,
                                                   actors::callback<std::string> then) {

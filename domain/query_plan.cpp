@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "domain/event_field.hpp"
 #include "domain/merchant_state.hpp"
 #include "domain/query.hpp"
 #include "domain/query_metrics.hpp"
@@ -53,7 +54,7 @@ result<asked_dimensions> read_dimensions(const question& q) {
       if (asked.time()) return bad(pointer, "only one time dimension is possible");
       asked.step = step;
       asked.automatic = !step;
-    } else if (dimension_needs_history(d)) {
+    } else if (dimension_needs_history(d) || find_scan_field(d)) {
       return not_yet(pointer, in_quotes(d) + " needs event history");
     } else {
       return bad(pointer, "there is no dimension " + in_quotes(d));
@@ -283,6 +284,7 @@ status check_question(const question& q, const merchant_facts& facts,
 }  // namespace
 
 result<plan> make_plan(const question& q, const merchant_facts& facts, event_time now) {
+  if (!q.filters.empty()) return not_yet("/filters", "these filters need event history");
   plan p;
   p.asked = q;
   p.facts = facts;

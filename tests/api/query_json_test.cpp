@@ -100,7 +100,12 @@ TEST(parse_query, points_at_what_is_wrong) {
       {with(R"("generation": "latest")"), "/generation: "},
       {with(R"("filters": "all")"), "/filters: "},
       {with(R"("filters": [["equals", "event:name", ["a"]]])"), "/filters/0/0: "},
-      {with(R"("filters": [["is", "event:name", []]])"), "/filters/0: "},
+      {with(R"("filters": [["is", "event:name", []]])"), "/filters/0/2: "},
+      {with(R"("filters": [["is", "event:name"]])"), "/filters/0: "},
+      {with(R"("filters": [["not"]])"), "/filters/0: "},
+      {with(R"("filters": [["and", []]])"), "/filters/0/1: "},
+      {with(R"("filters": [["is", 7, ["a"]]])"), "/filters/0/1: "},
+      {with(R"("filters": [["is", "event:name", ["a"], {"case": true}]])"), "/filters/0/3: "},
       {with(R"("filters": [["is", "event:name", [1]]])"), "/filters/0/2/0: "},
   };
   for (const auto& [body, begin] : cases) {
@@ -111,17 +116,58 @@ TEST(parse_query, points_at_what_is_wrong) {
   }
 }
 
-TEST(parse_query, says_which_filters_need_history) {
+TEST(parse_query, reads_filters_of_every_operator_with_their_pointers) {
+  const auto r = parse_query(with(R"("filters": [
+    ["is", "visit:country", ["DE", "FR"]],
+    ["or", [["contains", "event:page", ["/blog"], {"case_sensitive": false}],
+            ["not", ["matches", "event:page", ["^/shop"]]]]],
+    ["has_not_done", ["is", "event:name", ["purchase"]]]])"));
+  ASSERT_TRUE(r) << r.error().detail;
+  const auto& filters = r->q.filters;
+  ASSERT_EQ(filters.size(), 3u);
+  EXPECT_EQ(filters[0].op, filter_op::is);
+  EXPECT_EQ(filters[0].field, "visit:country");
+  EXPECT_EQ(filters[0].values, (std::vector<std::string>{"DE", "FR"}));
+  EXPECT_EQ(filters[1].op, filter_op::any_of);
+  ASSERT_EQ(filters[1].parts.size(), 2u);
+  EXPECT_FALSE(filters[1].parts[0].case_sensitive);
+  EXPECT_TRUE(holds_for(filters[1].parts[0], "/BLOG/1"));
+  EXPECT_EQ(filters[1].parts[1].op, filter_op::none_of);
+  EXPECT_EQ(filters[1].parts[1].parts[0].pointer, "/filters/1/1/1/1");
+  EXPECT_TRUE(holds_for(filters[1].parts[1].parts[0], "/shop/2"));
+  EXPECT_EQ(filters[2].op, filter_op::has_not_done);
+  EXPECT_TRUE(r->q.names.empty());
+}
+
+TEST(parse_query, keeps_a_plain_list_of_names_for_totals) {
   for (const auto* filter :
-       {R"(["is", "visit:country", ["DE"]])", R"(["is_not", "event:name", ["a"]])",
-        R"(["or", [["is", "event:name", ["a"]]]])", R"(["not", ["is", "event:name", ["a"]]])",
-        R"(["has_done", ["is", "event:name", ["a"]]])",
-        R"(["is", "event:name", ["a"], {"case_sensitive": false}])"}) {
-    const auto r = parse_query(with(R"("filters": [)" + std::string{filter} + "]"));
-    ASSERT_FALSE(r) << filter;
-    EXPECT_EQ(r.error().code, errc::unsupported) << filter;
-    EXPECT_TRUE(r.error().detail.starts_with("not_yet: /filters/0")) << r.error().detail;
+       {R"([["is", "event:name", ["b", "a", "b"]]])", R"(["is", "event:name", ["a", "b"]])",
+        R"([["and", [["is", "event:name", ["a", "b"]]]]])"}) {
+    const auto r = parse_query(with(R"("filters": )" + std::string{filter}));
+    ASSERT_TRUE(r) << filter;
+    EXPECT_EQ(r->q.names, (std::vector<std::string>{"a", "b"})) << filter;
+    EXPECT_TRUE(r->q.filters.empty()) << filter;
   }
+  for (const auto* filter : {R"([["is_not", "event:name", ["a"]]])",
+                             R"([["is", "event:name", ["a"], {"case_sensitive": false}]])",
+                             R"([["is", "event:name", ["a"]], ["is", "event:page", ["/"]]])"}) {
+    const auto r = parse_query(with(R"("filters": )" + std::string{filter}));
+    ASSERT_TRUE(r) << filter;
+    EXPECT_TRUE(r->q.names.empty()) << filter;
+    EXPECT_FALSE(r->q.filters.empty()) << filter;
+  }
+}
+
+TEST(parse_query, refuses_filters_over_its_limits) {
+  std::string many = "[";
+  for (int i = 0; i < 101; ++i)
+    many += std::string{i == 0 ? "" : ","} + R"(["is", "event:page", ["/"]])";
+  const auto over = parse_query(with(R"("filters": )" + many + "]"));
+  ASSERT_FALSE(over);
+  EXPECT_TRUE(over.error().detail.starts_with("/filters: more than 100")) << over.error().detail;
+  const auto expression = parse_query(with(R"("filters": [["matches", "event:page", ["("]]])"));
+  ASSERT_FALSE(expression);
+  EXPECT_TRUE(expression.error().detail.starts_with("/filters/0/2: ")) << expression.error().detail;
 }
 
 TEST(parse_query, refuses_what_is_too_long_or_too_deep) {

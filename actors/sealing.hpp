@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "actors/keeper.hpp"
+#include "actors/node_env.hpp"
+
+namespace tally::actors {
+
+/// Moves what is counted and saved from the log into the history: once there are
+/// `engine_options::seal_bytes` of it, or after `seal_interval`. Stops between two steps while the
+/// node drains. Detached: it reads and writes the disk.
+using sealing_actor = caf::typed_actor<
+    // Every second, and to itself: looks whether there is something to do.
+    caf::reacts_to<tick_atom>,
+    // Seals everything that was committed before the message came, however little it is; has it
+    // saved first. Answers with the round up to which all is sealed.
+    caf::replies_to<flush_atom>::with<std::uint64_t>>;
+
+sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr env,
+                                     std::vector<lane_actor> lanes, keeper_actor keeper);
+
+}  // namespace tally::actors
