@@ -17,6 +17,14 @@ std::uint64_t person_hash(std::string_view person) {
   return XXH3_64bits(person.data(), person.size());
 }
 
+/// All at once, in the order in which they lie in memory; 0 for nobody.
+std::vector<std::uint64_t> hashes_of(const std::vector<std::string_view>& people) {
+  std::vector<std::uint64_t> hashes(people.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    if (!people[i].empty()) hashes[i] = std::max<std::uint64_t>(1, person_hash(people[i]));
+  return hashes;
+}
+
 std::vector<std::uint8_t> holds_by_word(const scan_filter& f,
                                         const std::vector<std::string_view>& words) {
   const auto& c = f.comparison;
@@ -65,15 +73,12 @@ void scan_block::cut_units() {
 }
 
 std::uint64_t scan_block::person(std::size_t row) {
-  const bool by_visitor = !visitors_.at(row).empty();
-  const auto& column = by_visitor ? visitors_ : users_;
-  auto& hashes = by_visitor ? visitor_hashes_ : user_hashes_;
-  const auto code = column.codes[row];
-  if (column.words[code].empty()) return 0;
-  if (hashes.empty()) hashes.resize(column.words.size());
-  auto& hash = hashes[code];
-  if (hash == 0) hash = std::max<std::uint64_t>(1, person_hash(column.words[code]));
-  return hash;
+  if (visitor_hashes_.empty()) {
+    visitor_hashes_ = hashes_of(visitors_.words);
+    user_hashes_ = hashes_of(users_.words);
+  }
+  const auto visitor = visitor_hashes_[visitors_.codes[row]];
+  return visitor != 0 ? visitor : user_hashes_[users_.codes[row]];
 }
 
 std::optional<std::uint64_t> scan_block::customer(std::size_t row) {

@@ -92,7 +92,7 @@ class scan_block {
   bool items_;
   std::vector<counts_as> kinds_;  // by code of the name
   std::vector<std::uint32_t> unit_rows_, unit_lines_;
-  std::vector<std::uint64_t> visitor_hashes_, user_hashes_;  // by code; 0: not made yet
+  std::vector<std::uint64_t> visitor_hashes_, user_hashes_;  // by code
   std::vector<std::optional<field_column>> columns_;
   std::optional<field_column> pages_;
   std::vector<std::uint32_t> traffic_codes_;

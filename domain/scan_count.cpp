@@ -84,8 +84,8 @@ void visit_pass::state::count_visit(scan_span& span, std::size_t number) {
   const auto& found = order.visits()[number];
   if (!span.holds(found.v.begin_ms)) return;
   const auto count = [&](scan_group& g) {
-    if (g.last_visit == number + 1) return;
-    g.last_visit = number + 1;
+    if (g.last_visit == order.visit_number(number)) return;
+    g.last_visit = order.visit_number(number);
     g.count_visit(found.v);
   };
   for (auto i = found.begin; i < found.end; ++i) {
@@ -167,7 +167,7 @@ void visit_pass::state::count_run(scan_span& span, const visitor_run& run) {
     selected[i - run.begin] = reader.holds(plan.filter, i) ? 1 : 0;
   for (auto i = run.begin; i < run.end; ++i)
     if (counts(span, i)) count_event(span, i);
-  for (auto v = run.first_visit; v < run.last_visit; ++v) {
+  for (std::size_t v = 0; v < order.visits().size(); ++v) {
     if (plan.needs.visit_counts) count_visit(span, v);
     if (plan.needs.pages) count_pages(span, order.visits()[v]);
   }
@@ -198,7 +198,11 @@ std::optional<scan_range> visit_pass::wider() const {
     return asked && ((more_before && v.begin_ms - (from - 1) <= timeout) ||
                      (more_after && to - v.end_ms <= timeout));
   };
-  if (!std::ranges::any_of(state_->order.visits(), reaches_over)) return std::nullopt;
+  bool over = false;
+  state_->order.for_each_run([&](const visitor_run&) {
+    over = over || std::ranges::any_of(state_->order.visits(), reaches_over);
+  });
+  if (!over) return std::nullopt;
   auto asked_from = p.from;
   if (!p.compare_buckets.empty()) asked_from = std::min(asked_from, p.compare_from);
   const auto margin = asked_from - range.from;

@@ -12,9 +12,6 @@ namespace tally {
 visit_order::visit_order(scan_frame& frame)
     : frame_{frame}, kept_{frame.kept}, slots_{frame.slots.size()} {
   sort();
-  if (!frame.plan->needs.visits) return;
-  cut();
-  find_values();
 }
 
 /// By visitor, time and offset. Visitors are spread over parts first, so that a part fits a cache,
@@ -57,22 +54,26 @@ bool visit_order::late(std::size_t position) const {
   return kept_.newest[position] - u.at_ms > late_ms;
 }
 
-void visit_order::cut() {
+void visit_order::enter(const visitor_run& run) {
+  run_begin_ = run.begin;
+  visits_before_ += visits_.size();
+  visits_.clear();
+  if (!frame_.plan->needs.visits) return;
   const auto timeout = std::chrono::milliseconds{frame_.plan->rules->visit_timeout}.count();
-  visit_of_.assign(size(), no_visit);
-  for (std::size_t i = 0; i < size(); ++i) {
+  visit_of_.assign(run.end - run.begin, no_visit);
+  for (auto i = run.begin; i < run.end; ++i) {
     const auto& u = unit(i);
     if (u.person == 0 || late(i)) continue;
-    if (visits_.empty() || visits_.back().v.visitor != u.person ||
-        u.at_ms - visits_.back().v.end_ms > timeout) {
+    if (visits_.empty() || u.at_ms - visits_.back().v.end_ms > timeout) {
       visits_.emplace_back();
       visits_.back().v = visit{u.person, u.at_ms, u.at_ms};
       visits_.back().begin = i;
     }
-    visit_of_[i] = static_cast<std::uint32_t>(visits_.size() - 1);
+    visit_of_[i - run.begin] = static_cast<std::uint32_t>(visits_.size() - 1);
     visits_.back().end = i + 1;
     if (is_first(i)) add(i);
   }
+  find_values(run);
 }
 
 void visit_order::add(std::size_t position) {
@@ -94,12 +95,13 @@ void visit_order::add(std::size_t position) {
   if (u.kind == counts_as::purchase) v.purchase = true;
 }
 
-void visit_order::find_values() {
+void visit_order::find_values(const visitor_run& run) {
   values_.assign(visits_.size() * slots_, 0);
-  for (std::size_t i = 0; i < size(); ++i) {
-    if (visit_of_[i] == no_visit) continue;
+  for (auto i = run.begin; i < run.end; ++i) {
+    const auto visit = visit_of(i);
+    if (visit == no_visit) continue;
     for (std::size_t slot = 0; slot < slots_; ++slot) {
-      auto& value = values_[visit_of_[i] * slots_ + slot];
+      auto& value = values_[visit * slots_ + slot];
       if (value == 0) value = kept_.ids[i * slots_ + slot];
     }
   }

@@ -10,21 +10,20 @@
 
 namespace tally {
 
-/// A visit with its place in the order of a `visit_order`.
+/// A visit with its place in a `visit_order`.
 struct found_visit {
   visit v;
   std::size_t begin = 0, end = 0;     // positions; late events may lie among them
   std::uint32_t entry = 0, exit = 0;  // numbers of pages
 };
 
-/// Events of one visitor, or one event of nobody: positions and numbers of visits.
+/// Events of one visitor, or one event of nobody: positions, the end exclusive.
 struct visitor_run {
   std::size_t begin = 0, end = 0;
-  std::size_t first_visit = 0, last_visit = 0;  // last exclusive
 };
 
-/// Brings the kept units into the order of visitor and time, and cuts them into visits. A position
-/// is an index in `kept_units` from then on.
+/// Brings the kept units into the order of visitor and time; a position is an index in `kept_units`
+/// from then on. Cuts them into visits, one visitor after another.
 class visit_order {
  public:
   static constexpr std::uint32_t no_visit = ~std::uint32_t{0};
@@ -33,23 +32,13 @@ class visit_order {
 
   [[nodiscard]] std::size_t size() const { return kept_.units.size(); }
   [[nodiscard]] const kept_unit& unit(std::size_t position) const { return kept_.units[position]; }
-  /// Number of the visit that a unit belongs to.
-  [[nodiscard]] std::uint32_t visit_of(std::size_t position) const {
-    return visit_of_.empty() ? no_visit : visit_of_[position];
-  }
-  [[nodiscard]] const std::vector<found_visit>& visits() const { return visits_; }
   /// Whether a unit is the first of its event.
   [[nodiscard]] bool is_first(std::size_t position) const {
     return position == 0 || unit(position - 1).offset != unit(position).offset;
   }
-  /// What a visit has of a kept field: the number that its earliest event with a value has.
-  [[nodiscard]] std::uint32_t visit_value(std::uint32_t visit, std::size_t slot) const {
-    return values_[visit * slots_ + slot];
-  }
-
   /// Calls f(run) for every visitor, and for every event of nobody.
   template <class F>
-  void for_each_run(F&& f) const {
+  void for_each_run(F&& f) {
     visitor_run run;
     while (run.end < size()) {
       run.begin = run.end;
@@ -57,26 +46,42 @@ class visit_order {
       while (run.end < size() && unit(run.end).person == first.person &&
              (first.person != 0 || unit(run.end).offset == first.offset))
         ++run.end;
-      run.first_visit = run.last_visit;
-      while (run.last_visit < visits_.size() && visits_[run.last_visit].begin < run.end)
-        ++run.last_visit;
+      enter(run);
       f(run);
     }
   }
 
+  /// Visits of the run that f was called with.
+  [[nodiscard]] const std::vector<found_visit>& visits() const { return visits_; }
+  /// Index among them of the visit that a unit of the run belongs to.
+  [[nodiscard]] std::uint32_t visit_of(std::size_t position) const {
+    return visit_of_.empty() ? no_visit : visit_of_[position - run_begin_];
+  }
+  /// What a visit has of a kept field: the number that its earliest event with a value has.
+  [[nodiscard]] std::uint32_t visit_value(std::uint32_t visit, std::size_t slot) const {
+    return values_[visit * slots_ + slot];
+  }
+  /// Number of a visit among those of all runs, from 1.
+  [[nodiscard]] std::uint64_t visit_number(std::size_t visit) const {
+    return visits_before_ + visit + 1;
+  }
+
  private:
   void sort();
-  void cut();
+  void enter(const visitor_run& run);
   void add(std::size_t position);
-  void find_values();
+  void find_values(const visitor_run& run);
   [[nodiscard]] bool late(std::size_t position) const;
 
   scan_frame& frame_;
   kept_units& kept_;
   std::size_t slots_;
-  std::vector<std::uint32_t> visit_of_;
+  // Of the run:
+  std::size_t run_begin_ = 0;
+  std::uint64_t visits_before_ = 0;
   std::vector<found_visit> visits_;
-  std::vector<std::uint32_t> values_;  // slots_ per visit
+  std::vector<std::uint32_t> visit_of_;  // empty where nobody asks for visits
+  std::vector<std::uint32_t> values_;    // slots_ per visit
 };
 
 /// The first order of every customer, and which order came after which.
