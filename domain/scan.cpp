@@ -143,7 +143,7 @@ void scan::work::count_block(scan_block& b) {
         }
       auto& group = span.groups.at(key);
       count_unit(s, group, u, span.groups.last() + 1);
-      if (p.asked.include_totals) count_unit(s, span.total, u, 0);
+      if (p.needs.totals) count_unit(s, span.total, u, 0);
     }
   }
 }

@@ -25,6 +25,11 @@ class answer_writer {
  public:
   explicit answer_writer(scan_frame& frame) : frame_{frame}, p_{*frame.plan} {
     for (const auto& name : p_.asked.metrics) metrics_.push_back(find_scan_metric(name));
+    for (const auto& span : frame_.spans) {
+      const auto& visitors = span.total.traffic.visitors;
+      visitors_.push_back(
+          {metric_value::form::integer, visitors.estimate(), visitors.relative_error()});
+    }
     for (const auto& d : p_.dimensions)
       labels_.push_back(d.is == kind::field ? label_of_absent(p_.fields[d.field])
                                             : std::string_view{});
@@ -35,12 +40,19 @@ class answer_writer {
                                 [](const scan_dimension& d) { return d.is == kind::field; });
   }
 
-  values compute(scan_group& g) const {
+  /// The metrics of one group of a span.
+  values compute(scan_group& g, std::size_t span) const {
     scan_rows rows;
+    rows.all_visitors = all_visitors(span);
     g.swap(rows);
     auto computed = compute_rows(rows);
     g.swap(rows);
     return computed;
+  }
+  [[nodiscard]] values compute_nothing(std::size_t span) const {
+    scan_rows rows;
+    rows.all_visitors = all_visitors(span);
+    return compute_rows(rows);
   }
   [[nodiscard]] values compute_rows(const scan_rows& rows) const {
     values all;
@@ -117,7 +129,7 @@ class answer_writer {
         return;  // the other range is shorter
     auto& groups = frame_.spans[1].groups;
     const auto* const found = groups.find(key);
-    row.compared = found == nullptr ? compute_rows({}) : compute(groups[*found]);
+    row.compared = found == nullptr ? compute_nothing(1) : compute(groups[*found], 1);
     row.compared_labels = labels(key, p_.compare_buckets);
   }
 
@@ -161,8 +173,11 @@ class answer_writer {
     return text(dimension, a).compare(text(dimension, b));
   }
 
+  [[nodiscard]] const metric_value& all_visitors(std::size_t span) const { return visitors_[span]; }
+
   scan_frame& frame_;
   const scan_plan& p_;
+  std::vector<metric_value> visitors_;  // of each span
   std::vector<const scan_metric*> metrics_;
   std::vector<std::string_view> labels_;  // of absent values, by dimension
 };
@@ -190,7 +205,7 @@ result<answer> answer_of(scan_frame& frame) {
   auto& groups = frame.spans[0].groups;
   a.total_rows = groups.size();
   std::vector<values> computed;
-  for (std::size_t i = 0; i < groups.size(); ++i) computed.push_back(writer.compute(groups[i]));
+  for (std::size_t i = 0; i < groups.size(); ++i) computed.push_back(writer.compute(groups[i], 0));
   auto shown = writer.sorted(computed);
   const std::size_t limit = q.limit != 0        ? q.limit
                             : writer.all_time() ? buckets_max
@@ -205,8 +220,8 @@ result<answer> answer_of(scan_frame& frame) {
   }
   if (q.include_totals) {
     a.totals.emplace();
-    a.totals->metrics = writer.compute(frame.spans[0].total);
-    if (frame.spans.size() > 1) a.totals->compared = writer.compute(frame.spans[1].total);
+    a.totals->metrics = writer.compute(frame.spans[0].total, 0);
+    if (frame.spans.size() > 1) a.totals->compared = writer.compute(frame.spans[1].total, 1);
   }
   if (q.include_time_labels)
     for (std::size_t i = 0; i + 1 < p.buckets.size(); ++i)

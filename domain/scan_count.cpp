@@ -59,7 +59,7 @@ scan_group& visit_pass::state::group(scan_span& span, std::size_t position, std:
 template <class F>
 void visit_pass::state::with_groups(scan_span& span, std::size_t position, F&& f) {
   f(group(span, position, order.unit(position).at_ms));
-  if (plan.asked.include_totals) f(span.total);
+  if (plan.needs.totals) f(span.total);
 }
 
 void visit_pass::state::count_unit(scan_group& g, const scan_unit& u, bool persons) {
@@ -91,7 +91,7 @@ void visit_pass::state::count_visit(scan_span& span, std::size_t number) {
   for (auto i = found.begin; i < found.end; ++i) {
     if (order.visit_of(i) != number || selected[i - run_begin] == 0) continue;
     count(group(span, i, found.v.begin_ms));
-    if (plan.asked.include_totals) count(span.total);
+    if (plan.needs.totals) count(span.total);
   }
 }
 
@@ -106,7 +106,7 @@ void visit_pass::state::with_groups_of_event(scan_span& span, std::size_t first,
     event_groups.push_back(span.groups.last());
     f(g);
   }
-  if (!event_groups.empty() && plan.asked.include_totals) f(span.total);
+  if (!event_groups.empty() && plan.needs.totals) f(span.total);
 }
 
 /// How long each page view lasted, and which was the last.
@@ -150,7 +150,7 @@ void visit_pass::state::count_scrolls(scan_span& span, const visitor_run& run) {
     };
     group(span, i, order.unit(i).at_ms);
     note(span.groups.last());
-    if (plan.asked.include_totals) note(total);
+    if (plan.needs.totals) note(total);
   }
   for (const auto& [where, depth] : depths) {
     auto& extra = where.first == total ? span.total.extras() : span.groups[where.first].extras();

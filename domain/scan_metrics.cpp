@@ -49,7 +49,15 @@ metric_value time_on_page(const scan_rows& r) {
   return integer(divide_half_even(r.extra.page_ms, int128{r.extra.timed_pages} * 1'000));
 }
 
+metric_value share_of_visitors(const scan_rows& r) {
+  const auto& visitors = r.plain.traffic.visitors;
+  return percent(visitors.estimate(), r.all_visitors.number,
+                 std::max(visitors.relative_error(), r.all_visitors.error));
+}
+
 const std::array own_metrics{
+    scan_metric{"percentage", unit::percent, scan_visitors | scan_totals, false, nullptr,
+                share_of_visitors},
     scan_metric{"new_customers", unit::count, scan_first_orders, false, nullptr,
                 [](const scan_rows& r) { return integer(r.extra.new_customers); }},
     scan_metric{"returning_customers", unit::count, scan_first_orders, false, nullptr,

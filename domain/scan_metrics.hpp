@@ -24,6 +24,7 @@ struct scan_extra {
 struct scan_rows {
   merged_rows plain;
   scan_extra extra;
+  metric_value all_visitors;  // of the whole range
 };
 
 /// What must be gathered for a metric: a set of bits.
@@ -34,6 +35,7 @@ enum scan_need : std::uint8_t {
   scan_first_orders = 8,
   scan_pages = 16,
   scan_scrolls = 32,
+  scan_totals = 64,
 };
 
 struct scan_metric {

@@ -158,6 +158,7 @@ class plan_maker {
     needs.first_orders |= (metric->needs & scan_first_orders) != 0;
     needs.pages |= (metric->needs & scan_pages) != 0;
     needs.scrolls |= (metric->needs & scan_scrolls) != 0;
+    needs.totals |= (metric->needs & scan_totals) != 0;
     return done{};
   }
 
@@ -256,6 +257,7 @@ class plan_maker {
     for (const auto& d : p_.dimensions)
       if (d.is == scan_dimension::kind::field) use(d.field);
     needs.commerce |= needs.first_orders;
+    needs.totals |= p_.asked.include_totals;
     needs.visits |= needs.pages || needs.visit_counts;
     needs.persons |= needs.visits || needs.first_orders || needs.scrolls;
     needs.pages |= needs.scrolls;

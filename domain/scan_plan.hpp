@@ -62,6 +62,7 @@ struct scan_needs {
   bool items = false;    // lines of orders are counted instead of orders
   bool first_orders = false;  // every order since the first must be known
   bool commerce = false, visitors = false;
+  bool totals = false;      // the whole range as one group too
   bool pages = false;       // which pages a visit saw, and for how long
   bool scrolls = false;     // how far they were read
   bool own_newest = false;  // the blocks' newest event times are not those of these rules

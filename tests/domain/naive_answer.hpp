@@ -21,11 +21,11 @@ class naive_answer : naive_events {
   answer make() {
     auto asked = groups(p_.from, p_.to, p_.buckets, q_.dimensions);
     fill(asked);
+    std::vector<std::pair<key, std::vector<metric_value>>> all;
+    for (auto& [k, g] : asked) all.emplace_back(k, compute(g));
     std::map<key, group> other;
     if (!p_.compare_buckets.empty())
       other = groups(p_.compare_from, p_.compare_to, p_.compare_buckets, q_.dimensions);
-    std::vector<std::pair<key, std::vector<metric_value>>> all;
-    for (auto& [k, g] : asked) all.emplace_back(k, compute(g));
     sort(all);
     answer a;
     a.total_rows = all.size();
@@ -99,6 +99,13 @@ class naive_answer : naive_events {
     edges_ = &edges;
     sold_.clear();
     std::map<key, group> all;
+    everybody_.clear();
+    for (std::size_t i = 0; i < events_.size(); ++i) {
+      bool any = selected(i, -1) && (!items_ || events_[i].e->items.empty());
+      for (std::size_t n = 0; items_ && n < events_[i].e->items.size(); ++n)
+        any = any || selected(i, static_cast<int>(n));
+      if (any && in_range(i) && !person(events_[i]).empty()) everybody_.insert(person(events_[i]));
+    }
     if (dims.empty()) all[{}];
     for (std::size_t i = 0; i < events_.size(); ++i) {
       const auto lines = static_cast<int>(events_[i].e->items.size());
@@ -209,6 +216,9 @@ class naive_answer : naive_events {
     const int128 customers = static_cast<int128>(g.customers.size());
     if (m == "events") return integer(static_cast<int128>(g.events.size()));
     if (m == "visitors") return integer(static_cast<int128>(g.persons.size()));
+    if (m == "percentage")
+      return part(form::percent, static_cast<int128>(g.persons.size()) * 1'000,
+                  static_cast<int128>(everybody_.size()), 1);
     if (m == "pageviews") return integer(g.pageviews);
     if (m == "visits") return integer(visits);
     if (m == "bounce_rate") {
@@ -335,7 +345,7 @@ class naive_answer : naive_events {
     });
   }
 
-  std::set<std::string> sold_;
+  std::set<std::string> sold_, everybody_;
   const std::vector<bucket_time>* edges_ = nullptr;
 };
 

@@ -4,9 +4,9 @@
 namespace tally {
 namespace {
 
-const std::vector<std::string> event_metrics{"events",      "visitors",  "pageviews",
-                                             "orders",      "units",     "refunds",
-                                             "gross_sales", "net_sales", "customers"};
+const std::vector<std::string> event_metrics{"events",    "visitors",  "pageviews",   "orders",
+                                             "units",     "refunds",   "gross_sales", "net_sales",
+                                             "customers", "percentage"};
 const std::vector<std::string> visit_metrics{
     "visits",       "bounce_rate", "visit_duration", "conversion_rate", "revenue_per_visit",
     "time_on_page", "exit_rate",   "scroll_depth"};
@@ -56,7 +56,7 @@ class naive_test : public ::testing::Test, protected random_asker {
 
 TEST_F(naive_test, a_scan_says_what_plain_loops_over_the_events_say) {
   std::size_t rows = 0;
-  for (std::uint32_t seed = 1; seed <= 30; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 18; ++seed) {
     random.seed(seed);
     ruleset rules;
     rules.names["Buy"] = counts_as::purchase;
@@ -64,7 +64,7 @@ TEST_F(naive_test, a_scan_says_what_plain_loops_over_the_events_say) {
     const auto* const z = zone::find(one_of({"Europe/Berlin", "Australia/Lord_Howe"}));
     const counted_shop shop{random_shop(random, 50 + pick(250)), *z, rules};
     const auto now = shop.facts.newest + std::chrono::hours{1};
-    for (int i = 0; i < 25; ++i) {
+    for (int i = 0; i < 20; ++i) {
       const auto q = any_question();
       const auto p = make_scan_plan(q, shop.facts, now, rules);
       if (!p) {
@@ -82,7 +82,7 @@ TEST_F(naive_test, a_scan_says_what_plain_loops_over_the_events_say) {
           << ::testing::PrintToString(q.dimensions) << " filters " << q.filters.size();
     }
   }
-  EXPECT_GT(rows, 5'000u);
+  EXPECT_GT(rows, 3'000u);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class random_question {
 
 TEST(scan, says_what_totals_say) {
   std::size_t compared = 0;
-  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 30; ++seed) {
     std::mt19937 random{seed};
     random_question make{random};
     const auto* const z = zone::find(make.one_of({"Europe/Berlin", "UTC", "Australia/Lord_Howe"}));
@@ -97,7 +97,7 @@ TEST(scan, says_what_totals_say) {
           << rules.rewrites();
     }
   }
-  EXPECT_GT(compared, 300u);
+  EXPECT_GT(compared, 150u);
 }
 
 }  // namespace
