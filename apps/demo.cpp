@@ -208,11 +208,9 @@ void demo::say_what_next() const {
       "    -d '{\"name\":\"page_view\",\"visitor\":\"me\",\"url\":\"https://tea-room.example/\"}'\n"
       "  curl -s http://%s/api/v2/query -H 'Authorization: Bearer %s' \\\n"
       "    -d '{\"site_id\":\"tea-room\",\"metrics\":[\"visitors\",\"pageviews\"],"
-      "\"date_range\":\"day\",\"dimensions\":[\"time:hour\"]}'\n\n"
-      "Dashboard: http://%s/\n",
+      "\"date_range\":\"day\",\"dimensions\":[\"time:hour\"]}'\n",
       node.c_str(), shop, node.c_str(), node.c_str(), node_.http().c_str(),
-      write_keys_.at(shop).c_str(), node_.http().c_str(), read_keys_.at(shop).c_str(),
-      node_.http().c_str());
+      write_keys_.at(shop).c_str(), node_.http().c_str(), read_keys_.at(shop).c_str());
   if (!once_) std::puts("\nVisitors keep coming. Ctrl-C ends the demo and removes its data.");
   std::fflush(stdout);
 }
