@@ -36,11 +36,44 @@ caf::actor_system_config& client_config() {
 }
 
 constexpr std::chrono::minutes long_timeout{10};
+constexpr std::chrono::milliseconds stop_check{100};
 
 /// Whether a command may work for minutes before it answers.
 bool is_long(const std::vector<std::string>& words) {
   static constexpr std::array names{"rebuild", "backup", "rejects"};
   return !words.empty() && std::find(names.begin(), names.end(), words[0]) != names.end();
+}
+
+struct question_of_client {
+  std::string token;
+  std::vector<std::string> words;
+  std::chrono::milliseconds limit;
+};
+
+/// Asks the node, and tells `client` what it says, or that it is gone: a request alone would wait
+/// for its whole limit.
+caf::behavior asker(caf::event_based_actor* self, const caf::actor& client,
+                    const console_actor& node, const question_of_client& asked) {
+  const auto tell = [self, client](errc code, std::string text) {
+    self->send(client, static_cast<std::uint8_t>(code), std::move(text));
+    self->quit();
+  };
+  self->monitor(node);
+  self->set_down_handler([tell](caf::down_msg&) {
+    tell(errc::unavailable, "the node is gone: it ended, or the connection broke");
+  });
+  const auto seconds = std::to_string(asked.limit.count() / 1'000);
+  self->request(node, asked.limit, console_atom::value, asked.token,
+                nlohmann::json(asked.words).dump())
+      .then([tell](std::uint8_t code,
+                   std::string& text) { tell(static_cast<errc>(code), std::move(text)); },
+            [self, tell, seconds](caf::error& why) {
+              tell(errc::unavailable, why == caf::sec::request_timeout
+                                          ? "the node has not answered in " + seconds + " s"
+                                          : "the node is gone: " + self->system().render(why));
+            });
+  // Nothing is sent to it; it ends by what it waits for.
+  return {[](console_atom) {}};
 }
 
 }  // namespace
@@ -68,26 +101,29 @@ result<std::unique_ptr<console_client>> console_client::connect(std::string host
   return std::unique_ptr<console_client>{new console_client{std::move(made)}};
 }
 
-result<std::string> console_client::run(const std::vector<std::string>& words) {
+result<std::string> console_client::run(const std::vector<std::string>& words,
+                                        const std::function<bool()>& stop) {
   caf::scoped_actor self{impl_->system, true};
-  std::optional<result<std::string>> answer;
   const auto limit = is_long(words) ? std::chrono::milliseconds{long_timeout} : impl_->timeout;
-  self->request(impl_->node, limit, console_atom::value, impl_->token, nlohmann::json(words).dump())
-      .receive(
-          [&](std::uint8_t code, std::string& text) {
-            if (code == 0) {
-              answer.emplace(std::move(text));
-            } else {
-              answer.emplace(failure{static_cast<errc>(code), std::move(text)});
-            }
-          },
-          [&](caf::error& why) {
-            answer.emplace(failure{
-                errc::unavailable,
-                why == caf::sec::request_timeout
-                    ? "the node has not answered in " + std::to_string(limit.count() / 1'000) + " s"
-                    : "the node is gone: " + impl_->system.render(why)});
-          });
+  const auto asking = impl_->system.spawn(asker, caf::actor_cast<caf::actor>(self), impl_->node,
+                                          question_of_client{impl_->token, words, limit});
+  std::optional<result<std::string>> answer;
+  while (!answer) {
+    self->receive(
+        [&](std::uint8_t code, std::string& text) {
+          if (code == 0)
+            answer.emplace(std::move(text));
+          else
+            answer.emplace(failure{static_cast<errc>(code), std::move(text)});
+        },
+        caf::after(stop_check) >>
+            [&] {
+              if (stop && stop())
+                answer.emplace(
+                    failure{errc::unavailable, "not waited for; the node goes on with it"});
+            });
+  }
+  caf::anon_send_exit(asking, caf::exit_reason::user_shutdown);
   return std::move(*answer);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,8 +20,11 @@ class console_client {
   ~console_client();
 
   /// Runs one command, such as {"merchant", "create", "m1", "--timezone", "Europe/London"}, and
-  /// gives its JSON text. A command's own failure is a failure with its errc.
-  result<std::string> run(const std::vector<std::string>& words);
+  /// gives its JSON text. A command's own failure is a failure with its errc. unavailable as soon
+  /// as the node is gone, or where `stop` says so, which is asked about ten times a second: then
+  /// the node goes on with the command.
+  result<std::string> run(const std::vector<std::string>& words,
+                          const std::function<bool()>& stop = {});
 
  private:
   struct impl;

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -67,6 +68,31 @@ void learn_commands(actors::console_client& client) {
   for (const auto* own : {"help", "exit"}) completions().emplace_back(own);
 }
 
+/// Ctrl-C was pressed.
+std::atomic<bool> interrupted{false};
+
+void interrupt(int) {
+  interrupted = true;
+}
+
+/// Ctrl-C while a line is typed: ends the editing, as Ctrl-D on an empty line does.
+int leave_line(int, int) {
+  interrupted = true;
+  rl_done = 1;
+  return 0;
+}
+
+/// Ctrl-C gives the typed line up, or the waiting for an answer; only Ctrl-D ends the session.
+void take_interrupts() {
+  rl_initialize();
+  // While a line is typed Ctrl-C is a key like any other.
+  rl_parse_and_bind("setty -d intr=");
+  rl_add_defun("tally-leave-line", leave_line, 'C' & 0x1f);
+  struct sigaction noted {};
+  noted.sa_handler = interrupt;
+  ::sigaction(SIGINT, &noted, nullptr);
+}
+
 /// Runs one typed line. A failure is told and the session goes on.
 int run_line(actors::console_client& client, const std::string& line, const std::string& output) {
   const auto words = api::console_words(line);
@@ -74,7 +100,8 @@ int run_line(actors::console_client& client, const std::string& line, const std:
   if (words->empty()) return exit_ok;
   const auto whole = with_ruleset_text(*words);
   if (!whole) return report(whole.error());
-  const auto reply = client.run(*whole);
+  interrupted = false;
+  const auto reply = client.run(*whole, [] { return interrupted.load(); });
   return reply ? show_reply(*reply, output) : report(reply.error());
 }
 
@@ -83,18 +110,25 @@ int session(actors::console_client& client, const std::string& output) {
   learn_commands(client);
   rl_readline_name = const_cast<char*>("tally");
   rl_attempted_completion_function = complete;
+  take_interrupts();
   using_history();
   stifle_history(history_lines);
   read_history(history.c_str());
   while (true) {
+    interrupted = false;
     char* typed = readline("tally> ");
+    if (interrupted) {
+      std::free(typed);
+      std::puts("^C");
+      continue;
+    }
     if (typed == nullptr) break;
     const std::string line{typed};
     std::free(typed);
     if (line == "exit" || line == "quit") break;
     if (line.find_first_not_of(' ') == std::string::npos) continue;
     add_history(line.c_str());
-    // Each time: Ctrl-C and a lost terminal end the process here.
+    // Each time: a lost terminal ends the process here.
     write_history(history.c_str());
     ::chmod(history.c_str(), 0600);
     run_line(client, line, output);

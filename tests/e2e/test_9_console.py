@@ -114,18 +114,45 @@ def test_a_session_answers_completes_and_remembers(workspace):
     check_equal(again.exit_code(), 0, "exit code of Ctrl-D")
 
 
-def test_a_lost_node_is_told_and_ctrl_c_ends_the_session(workspace):
+def test_a_node_that_ends_while_a_command_runs_is_told_at_once(workspace):
     node = workspace.node().start()
+    node.create_merchant("shop")
     terminal = opened(workspace, node)
     check("ready" in terminal.ask("status"), "an answer")
+    # A node that stands still is one that works long.
+    node.process.send_signal(signal.SIGSTOP)
+    terminal.type("rebuild shop\n")
+    check(not terminal.read(0.5) or PROMPT not in terminal.seen, "the command is waited for")
     node.kill()
-    said = terminal.ask("shards")
-    check("unavailable: the node" in said, f"a lost node is told: {said!r}")
-    terminal.type("merchant del")
-    terminal.expect("merchant del")
-    terminal.type("\x03")
-    check_equal(terminal.exit_code(), -signal.SIGINT, "a shell makes 130 of it")
+    started = time.monotonic()
+    said = terminal.expect(PROMPT)
+    check("unavailable: the node is gone" in said, f"a lost node is told: {said!r}")
+    check(time.monotonic() - started < 5, "and soon")
+    check("unavailable: the node" in terminal.ask("shards"), "later commands tell it too")
     check("shards" in (workspace.path / "xdg/tally/history").read_text(), "what was typed is kept")
+
+
+def test_ctrl_c_gives_up_a_line_or_a_wait_but_not_the_session(workspace):
+    node = workspace.node().start()
+    node.create_merchant("shop")
+    terminal = opened(workspace, node)
+    for _ in range(3):
+        terminal.type("merchant delete shop")
+        terminal.expect("merchant delete shop")
+        terminal.type("\x03")
+        terminal.expect(PROMPT)
+    check("ready" in terminal.ask("status"), "an empty line to type on")
+    check("merchant delete" not in (workspace.path / "xdg/tally/history").read_text(), "no history")
+    node.process.send_signal(signal.SIGSTOP)
+    terminal.type("rebuild shop\n")
+    check(not terminal.read(0.5) or PROMPT not in terminal.seen, "the command is waited for")
+    terminal.type("\x03")
+    said = terminal.expect(PROMPT)
+    check("not waited for" in said, f"what became of it: {said!r}")
+    node.process.send_signal(signal.SIGCONT)
+    check("ready" in terminal.ask("status"), "the session goes on")
+    terminal.type("\x04")
+    check_equal(terminal.exit_code(), 0, "exit code of Ctrl-D")
 
 
 def test_one_shot_and_piped_commands_have_exit_codes(workspace):
@@ -143,6 +170,7 @@ def test_one_shot_and_piped_commands_have_exit_codes(workspace):
         node.cli("console", "-c", "status", *flags, expect=code)
     wrong = workspace.path / "token"
     wrong.write_text("0" * 64 + "\n")
+    wrong.chmod(0o600)
     node.cli("console", "-c", "status", "--token-file", str(wrong), expect=4)
 
 
