@@ -152,9 +152,11 @@ void scan::work::count_block(scan_block& b) {
 void scan::work::keep_block(scan_block& b, std::int64_t newest_before_ms) {
   const auto& p = *frame.plan;
   auto& kept = frame.kept;
+  const bool filtered = !p.filter.parts.empty() || !p.steps.empty();
+  kept.reserve(b.units(), frame.slots.size());
   std::vector<std::vector<std::uint8_t>> masks;
   const auto add_mask = [&](const scan_filter& f) { masks.push_back(b.mask(f)); };
-  for_each_event_part(p.filter, add_mask);
+  if (filtered) for_each_event_part(p.filter, add_mask);
   for (const auto& step : p.steps) for_each_event_part(step, add_mask);
   std::vector<id_cache> ids;
   ids.reserve(frame.slots.size());
@@ -171,8 +173,12 @@ void scan::work::keep_block(scan_block& b, std::int64_t newest_before_ms) {
     newest = std::max(newest, at_ms);
     const bool first_order = p.needs.first_orders && b.kind(row) == counts_as::purchase;
     if ((at_ms < from || at_ms >= to) && !first_order) continue;
-    kept_unit u{b.person(row), b.offset(row), at_ms, 0, 0, b.kind(row), newest - at_ms > late_ms};
-    for (std::size_t i = 0; i < masks.size(); ++i) u.bits |= std::uint64_t{masks[i][unit]} << i;
+    kept_unit u{b.person(row), b.offset(row), at_ms, 0, b.kind(row), newest - at_ms > late_ms};
+    if (filtered) {
+      std::uint64_t bits = 0;
+      for (std::size_t i = 0; i < masks.size(); ++i) bits |= std::uint64_t{masks[i][unit]} << i;
+      kept.bits.push_back(bits);
+    }
     if (p.needs.commerce)
       if (auto sale = b.sale(unit, frame.currencies)) {
         kept.sales.push_back(*sale);
@@ -216,7 +222,7 @@ status scan::add(const event_columns& block) {
   if (p.rules->rewrites()) judged = judged_columns(p, block);
   scan_block b{p, judged ? *judged : block};
   if (p.needs.persons) {
-    work_->visits.reset();
+    ensure(!work_->visits, "a block after the visits were put together");
     work_->keep_block(b, block.newest_before_ms);
   } else {
     work_->count_block(b);
@@ -240,7 +246,7 @@ result<answer> scan::finish() {
 }
 
 status scan::merge(scan&& later) {
-  work_->visits.reset();
+  ensure(!work_->visits && !later.work_->visits, "a merge after the visits were put together");
   work_->frame.merge(later.work_->frame);
   return work_->check(true);
 }

@@ -32,7 +32,7 @@ class scan {
   /// Where visits reach over the edge of the range that was read: a wider range, with which all
   /// begins anew (scan_plan::range). Nothing where every visit is known whole.
   [[nodiscard]] std::optional<scan_range> wider() const;
-  /// Ends the scan.
+  /// Ends the scan. After this and wider() no more blocks may come.
   result<answer> finish();
 
   /// What was gathered, for other ends than finish(): finish_funnel(), finish_retention().

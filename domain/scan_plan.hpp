@@ -19,7 +19,7 @@ namespace tally {
 /// Most groups (rows of an answer before its page is cut, both ranges of a comparison) of a scan.
 constexpr std::size_t scan_groups_max = 1'000'000;
 /// Memory of one scan.
-constexpr std::size_t scan_bytes_default = 512u << 20;
+constexpr std::size_t scan_bytes_default = 1u << 30;
 /// A property of engagement events: how much of the page was seen, 0 to 100.
 constexpr std::string_view scroll_property = "scroll_depth";
 /// Most different fields in the dimensions and filters of a question.

@@ -61,7 +61,8 @@ bool unit_reader::compare(const scan_filter& f, std::size_t position) {
 }
 
 bool unit_reader::holds(const scan_filter& f, std::size_t position) {
-  if (f.of_event) return (order_.unit(position).bits >> f.bit & 1) != 0;
+  const auto& bits = frame_.kept.bits;
+  if (f.of_event) return bits.empty() || (bits[position] >> f.bit & 1) != 0;
   const auto part_holds = [&](const scan_filter& part) { return holds(part, position); };
   switch (f.op) {
     case filter_op::all_of:

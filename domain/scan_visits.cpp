@@ -20,9 +20,9 @@ void visit_order::sort() {
   constexpr unsigned part_bits = 12;
   constexpr std::size_t parts = std::size_t{1} << part_bits;
   struct key {
-    std::uint64_t person, offset;
+    std::uint64_t person;
     std::int64_t at_ms;
-    std::uint32_t index;
+    std::uint32_t index;  // in the order of offsets
   };
   const auto part_of = [](std::uint64_t person) { return person >> (64 - part_bits); };
   std::vector<std::size_t> ends(parts + 1);
@@ -32,14 +32,13 @@ void visit_order::sort() {
   auto next = ends;
   for (std::uint32_t i = 0; i < keys.size(); ++i) {
     const auto& u = kept_.units[i];
-    keys[next[part_of(u.person)]++] = {u.person, u.offset, u.at_ms, i};
+    keys[next[part_of(u.person)]++] = {u.person, u.at_ms, i};
   }
   for (std::size_t p = 0; p < parts; ++p)
     std::sort(keys.begin() + static_cast<std::ptrdiff_t>(ends[p]),
               keys.begin() + static_cast<std::ptrdiff_t>(ends[p + 1]),
               [](const key& a, const key& b) {
-                return std::tie(a.person, a.at_ms, a.offset, a.index) <
-                       std::tie(b.person, b.at_ms, b.offset, b.index);
+                return std::tie(a.person, a.at_ms, a.index) < std::tie(b.person, b.at_ms, b.index);
               });
   std::vector<std::uint32_t> order(keys.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = keys[i].index;

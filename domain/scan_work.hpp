@@ -17,22 +17,24 @@ namespace tally {
 struct kept_unit {
   std::uint64_t person = 0, offset = 0;
   std::int64_t at_ms = 0;
-  std::uint64_t bits = 0;  // parts of the filter that are of_event
   std::uint32_t sale = 0;  // in kept_units::sales, counted from 1; 0: none
   counts_as kind = counts_as::custom;
   bool late = false;
 };
 
-/// All units that wait, in the order in which they came.
+/// All units that wait, in the order of their offsets until they are sorted.
 struct kept_units {
   std::vector<kept_unit> units;
-  std::vector<std::uint32_t> ids;        // scan_frame::slots for each
-  std::vector<std::uint32_t> pages;      // where needs.pages
+  std::vector<std::uint64_t> bits;   // parts of filters that are of_event; empty without a filter
+  std::vector<std::uint32_t> ids;    // scan_frame::slots for each
+  std::vector<std::uint32_t> pages;  // where needs.pages
   std::vector<std::uint64_t> customers;  // where needs.first_orders; 0: nobody
   std::vector<std::int8_t> scrolls;      // where needs.scrolls: percent, -1: none
   std::vector<std::int64_t> newest;      // where needs.own_newest: the newest event time so far
   std::vector<scan_sale> sales;
   [[nodiscard]] std::size_t heap_bytes() const;
+  /// Makes room for the units of a block.
+  void reserve(std::size_t more, std::size_t slots);
   /// The unit at order[i] comes to i; each has `slots` ids.
   void reorder(const std::vector<std::uint32_t>& order, std::size_t slots);
 };
