@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "api/query_json.hpp"
 #include "api/reply_table.hpp"
 #include "apps/client.hpp"
 
@@ -49,7 +50,11 @@ int ask(const typed_question& typed, const client_flags& flags) {
   if (!client) return report(client.error());
   const auto reply =
       (*client)->run({"query", question_json(typed), as_json ? "application/json" : "text/csv"});
-  if (!reply) return report(reply.error());
+  if (!reply) {
+    const auto code = report(reply.error());
+    const auto status = api::describe(reply.error()).status;
+    return status == 400 || status == 422 ? exit_usage : code;
+  }
   if (as_json) {
     std::puts(reply->c_str());
   } else if (flags.output() == "csv") {

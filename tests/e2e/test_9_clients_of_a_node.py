@@ -1,0 +1,52 @@
+"""What commands say to scripts: exit codes, and what an import leaves in the ledger."""
+
+import json
+
+from harness import check, check_equal, free_port
+
+
+def test_client_commands_have_the_documented_exit_codes(workspace):
+    node = workspace.node().start()
+    node.create_merchant("shop")
+    ask = ["query", "--merchant", "shop", "--metrics", "events"]
+    missing, bad = str(workspace.path / "missing"), workspace.path / "bad.toml"
+    bad.write_text("visit_timeout_minuets = 1\n")
+    commands = (
+        (ask, 0),
+        (["query", "--merchant", "shop", "--metrics", "evnts"], 2),
+        ([*ask, "--range", "yesterdayish"], 2),
+        ([*ask, "--timezone", "Mars/Base"], 2),
+        ([*ask, "--filters", "[nonsense"], 2),
+        ([*ask, "--range", "1971-01-01,2026-01-01", "--dimensions", "time:minute"], 2),
+        ([*ask, "--no-such-flag"], 2),
+        (["query", "--merchant", "nobody", "--metrics", "events"], 3),
+        (["merchant", "show", "nobody"], 3),
+        (["merchant", "create", "no good"], 2),
+        (["merchant", "create", "other", "--timezone", "Mars/Base"], 2),
+        (["merchant", "create", "shop"], 1),
+        (["rebuild", "nobody"], 3),
+        (["rejects", "list", "nobody"], 3),
+        (["key", "revoke", "tw_nobody.none"], 3),
+        (["reprocess", "status", "99"], 3),
+        (["ruleset", "show", "99"], 3),
+        (["ruleset", "add", missing], 3),
+        (["ruleset", "check", str(bad)], 2),
+        (["import", "--merchant", "shop", "--format", "ndjson", missing], 3),
+        (["import", "--merchant", "shop", "--format", "csv", "--map", missing, missing], 3),
+        (["import", "--merchant", "shop", "--format", "csv", missing], 2),
+        (["import", "--merchant", "nobody", "--format", "ndjson", missing], 3),
+        (["config", "check", "--config", missing], 3),
+        (["config", "check", "--config", str(bad)], 2),
+        (["no-such-command"], 2),
+    )
+    for words, code in commands:
+        node.cli(*words, expect=code)
+    wrong = workspace.path / "token"
+    wrong.write_text("0" * 64 + "\n")
+    wrong.chmod(0o600)
+    nowhere = f"127.0.0.1:{free_port()}"
+    for words in (ask, ["merchant", "list"], ["import", "--merchant", "shop", "--format", "ndjson", missing]):
+        node.cli(*words, "--token-file", str(wrong), expect=4)
+        node.cli(*words, "--node", nowhere, expect=5)
+        node.cli(*words, "--node", nowhere, "--token-file", str(wrong), expect=5)
+    check("no node" in node.last_stderr, f"it says why: {node.last_stderr}")
