@@ -50,9 +50,10 @@ void aggregator_state::hand_to_worker(const query_job_ptr& job) {
   job->reporting_zone = state.reporting_zone;
   if (job->reader) return hand_to_scanner(job);
   const auto known = facts();
-  auto planned = make_plan(job->asked, known, job->now);
+  auto planned = job->then ? make_plan(job->asked, known, job->now)
+                           : result<plan>{failure{errc::unsupported, "not_yet: from events"}};
   if (!planned && rows_lack(planned.error())) {
-    auto scanned = make_scan_plan(job->asked, known, job->now, *counting_);
+    auto scanned = job->plan_events(known, job->now, *counting_);
     if (!scanned) return job->failed(scanned.error());
     job->scanned = std::move(*scanned);
     return hand_to_scanner(job);

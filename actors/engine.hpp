@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "actors/submission.hpp"
+#include "domain/funnel.hpp"
 #include "domain/query.hpp"
 #include "domain/result.hpp"
+#include "domain/retention.hpp"
 #include "domain/time.hpp"
 #include "persistence/daily_salts.hpp"
 
@@ -111,6 +113,15 @@ struct export_page {
   event_time as_of{};
 };
 
+struct funnel_reply {
+  query_reply meta;  // without a table
+  funnel_answer table;
+};
+struct retention_reply {
+  query_reply meta;  // without a table
+  retention_answer table;
+};
+
 template <class T>
 using callback = std::function<void(result<T>)>;
 
@@ -134,6 +145,12 @@ class engine {
   /// What was sent, control events included, duplicates too.
   void export_events(export_wish wish, std::chrono::milliseconds wait_max,
                      callback<export_page> then);
+  /// As ask(), from single events.
+  void ask_funnel(funnel_question q, std::vector<ack_position> after,
+                  std::chrono::milliseconds wait_max, event_time now, callback<funnel_reply> then);
+  void ask_retention(retention_question q, std::vector<ack_position> after,
+                     std::chrono::milliseconds wait_max, event_time now,
+                     callback<retention_reply> then);
   void report(std::string merchant, callback<merchant_report> then);
   struct merchant_wish {
     std::string merchant;

@@ -36,15 +36,19 @@ class question_scan {
         view_{env.history->look()},
         plan_{std::make_shared<scan_plan>(std::move(*job.scanned))} {}
 
-  result<query_reply> answer() {
+  /// What was found, and what is to be told of it.
+  result<std::pair<scan, query_reply>> run() {
     auto blocks = env_.history->list_blocks(job_.owner.shard, job_.owner.merchant, view_);
     if (!blocks) return blocks.error();
     if (auto read = read_tail(); !read) return read.error();
     for (;;) {
       scan work{plan_};
-      if (auto scanned = run(*blocks, work); !scanned) return scanned.error();
+      if (auto scanned = read(*blocks, work); !scanned) return scanned.error();
       const auto wider = work.wider();
-      if (!wider) return reply_of(work);
+      if (!wider) {
+        const auto reply = reply_of(work);
+        return std::pair{std::move(work), reply};
+      }
       auto next = std::make_shared<scan_plan>(*plan_);
       next->range = *wider;
       plan_ = std::move(next);
@@ -60,7 +64,7 @@ class question_scan {
     return persistence::judge_tail(*env_.state, job_.owner, tail_);
   }
 
-  status run(const std::vector<block_facts>& blocks, scan& work) {
+  status read(const std::vector<block_facts>& blocks, scan& work) {
     const auto wish = wish_of(*plan_);
     skipped_ = 0;
     for (const auto& block : blocks) {
@@ -105,14 +109,11 @@ class question_scan {
     return newest;
   }
 
-  result<query_reply> reply_of(scan& work) {
+  [[nodiscard]] query_reply reply_of(const scan& work) const {
     query_reply reply;
     reply.events_read = work.rows();
     reply.blocks_skipped = skipped_;
     env_.metrics.scan_rows += reply.events_read;
-    auto table = work.finish();
-    if (!table) return table.error();
-    reply.table = std::move(*table);
     reply.generation = job_.owner.generation;
     reply.as_of = reply.complete_through = job_.as_of;
     return reply;
@@ -167,13 +168,13 @@ result<std::vector<tail_event>> unsealed_events(node_env& env, const query_job& 
 }
 
 void answer_from_events(node_env& env, query_job& job) {
-  auto reply = question_scan{env, job}.answer();
+  auto found = question_scan{env, job}.run();
   const auto took = std::chrono::steady_clock::now() - job.started;
   env.metrics.scans += 1;
   env.metrics.scan.add(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-  if (!reply) return job.failed(reply.error());
-  job.then(std::move(*reply));
+  if (!found) return job.failed(found.error());
+  job.finish(found->first, std::move(found->second));
 }
 
 namespace {

@@ -15,6 +15,7 @@
 #include "domain/id_slices.hpp"
 #include "domain/merchant_state.hpp"
 #include "domain/query.hpp"
+#include "domain/scan.hpp"
 #include "domain/scan_plan.hpp"
 #include "persistence/chunk.hpp"
 #include "persistence/journal.hpp"
@@ -133,7 +134,7 @@ struct query_job {
   question asked;
   event_time now{};
   std::vector<ack_position> after;
-  std::function<void(result<query_reply>)> then;
+  std::function<void(result<query_reply>)> then;  // of a question that totals answer
   // filled on the way
   event_time as_of{};
   std::optional<plan> planned;
@@ -144,6 +145,8 @@ struct query_job {
   persistence::state_store::view_ptr view;
   std::chrono::steady_clock::time_point deadline{}, started{};
   // of a question that needs events
+  std::function<result<scan_plan>(const merchant_facts&, event_time, const ruleset&)> plan_events;
+  std::function<void(scan&, query_reply)> finish;  // gives the answer; the reply has no table yet
   std::optional<scan_plan> scanned;
   round_trace::picture trace;  // of its lane, as it was asked
   std::uint64_t upto = 0;      // the offset up to which events are counted

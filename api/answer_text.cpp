@@ -267,9 +267,9 @@ class answer_writer {
   }
 
   [[nodiscard]] std::uint64_t limit_meant() const {
-    return std::ranges::find(q_.dimensions, "event:name") == q_.dimensions.end()
-               ? buckets_max
-               : answer_rows_default;
+    const bool all_time = std::ranges::all_of(
+        q_.dimensions, [](const std::string& d) { return d.starts_with("time"); });
+    return all_time ? buckets_max : answer_rows_default;
   }
 
   void put_filters() {
@@ -280,6 +280,28 @@ class answer_writer {
       out_.string("event:name");
       out_.strings(q_.names);
       out_.close(']');
+    }
+    for (const auto& filter : q_.filters) put_filter(filter);
+    out_.close(']');
+  }
+
+  void put_filter(const event_filter& filter) {
+    out_.open('[');
+    out_.string(to_string(filter.op));
+    if (is_comparison(filter.op)) {
+      out_.string(filter.field);
+      out_.strings(filter.values);
+      if (!filter.case_sensitive) {
+        out_.open('{');
+        out_.flag("case_sensitive", false);
+        out_.close('}');
+      }
+    } else if (filter.op == filter_op::all_of || filter.op == filter_op::any_of) {
+      out_.open('[');
+      for (const auto& part : filter.parts) put_filter(part);
+      out_.close(']');
+    } else {
+      for (const auto& part : filter.parts) put_filter(part);
     }
     out_.close(']');
   }

@@ -19,6 +19,7 @@
 #include "api/problem.hpp"
 #include "api/query_json.hpp"
 #include "api/rate_limiter.hpp"
+#include "api/report_question.hpp"
 #include "api/segment.hpp"
 #include "persistence/registry.hpp"
 
@@ -116,17 +117,17 @@ class routes : public std::enable_shared_from_this<routes> {
   using allowed = std::function<void(const request_ptr&, const key_facts&, respond)>;
 
   void with_key(request_ptr request, std::string key, respond answer, allowed then);
+  using reader = void (routes::*)(const request_ptr&, const key_facts&, respond);
+  void with_read_key(request_ptr request, respond answer, reader then);
   void with_alias(request_ptr request, std::string_view protocol, std::string key, respond answer,
                   allowed then);
   void events(request_ptr request, respond answer);
   void segment(segment_call call, request_ptr request, respond answer);
   void take(const request_ptr& request, const key_facts& key, respond answer,
             std::optional<segment_call> call);
-  void query(request_ptr request, respond answer);
   void ask(const request_ptr& request, const key_facts& key, respond answer);
-  void exported(request_ptr request, respond answer);
+  void ask_report(const request_ptr& request, const key_facts& key, respond answer);
   void export_page(const request_ptr& request, const key_facts& key, respond answer);
-  void merchant(request_ptr request, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
   void pass_gate(ingest_request taken, bool may_create);
   void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
@@ -172,9 +173,14 @@ void routes::handle(http_request&& incoming, respond answer) {
   if (const auto call = segment_call_of(path); call && post)
     return segment(*call, std::move(request), std::move(answer));
   if (foreign_routes::knows(path)) return foreign_->handle(std::move(request), std::move(answer));
-  if (path == "/api/v2/query" && post) return query(std::move(request), std::move(answer));
-  if (path == "/v1/export" && get) return exported(std::move(request), std::move(answer));
-  if (path == "/v1/merchant" && get) return merchant(std::move(request), std::move(answer));
+  if (path == "/api/v2/query" && post)
+    return with_read_key(std::move(request), std::move(answer), &routes::ask);
+  if (is_report_path(path) && post)
+    return with_read_key(std::move(request), std::move(answer), &routes::ask_report);
+  if (path == "/v1/export" && get)
+    return with_read_key(std::move(request), std::move(answer), &routes::export_page);
+  if (path == "/v1/merchant" && get)
+    return with_read_key(std::move(request), std::move(answer), &routes::show_merchant);
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
@@ -183,7 +189,8 @@ void routes::handle(http_request&& incoming, respond answer) {
         {"name", "tally"}, {"version", TALLY_VERSION}, {"api", "/openapi.json"}};
     return answer({200, "application/json", hello.dump(), {}, false, false});
   }
-  const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query";
+  const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
+                      is_report_path(path);
   const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/livez" ||
                    path == "/openapi.json" || path == "/";
   if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
@@ -216,6 +223,14 @@ void routes::with_key(request_ptr request, std::string key, respond answer, allo
       then(request, *found, answer);
     });
   });
+}
+
+void routes::with_read_key(request_ptr request, respond answer, reader then) {
+  auto key = key_of_request(*request);
+  with_key(std::move(request), std::move(key), std::move(answer),
+           [this, then](const request_ptr& r, const key_facts& facts, respond to) {
+             (this->*then)(r, facts, std::move(to));
+           });
 }
 
 /// A key of another system, which stands for a merchant. Like a write key of ours it may only
@@ -347,14 +362,6 @@ void routes::with_merchant(const key_facts& key, const std::string& merchant, re
   });
 }
 
-void routes::query(request_ptr request, respond answer) {
-  auto key = key_of_request(*request);
-  with_key(std::move(request), std::move(key), std::move(answer),
-           [this](const request_ptr& r, const key_facts& facts, respond to) {
-             ask(r, facts, std::move(to));
-           });
-}
-
 namespace {
 
 /// Sends a question on its way; `then` gets the text of the answer or why there is none.
@@ -400,12 +407,21 @@ void routes::ask(const request_ptr& request, const key_facts& key, respond answe
   });
 }
 
-void routes::exported(request_ptr request, respond answer) {
-  auto key = key_of_request(*request);
-  with_key(std::move(request), std::move(key), std::move(answer),
-           [this](const request_ptr& r, const key_facts& facts, respond to) {
-             export_page(r, facts, std::move(to));
-           });
+void routes::ask_report(const request_ptr& request, const key_facts& key, respond answer) {
+  auto asked = read_report(request->path, request->body);
+  if (!asked) return answer(from_failure(asked.error()));
+  auto merchant = asked->merchant;
+  if (!may_read(key, merchant, "/site_id", answer)) return;
+  if (!within_rate(key, merchant, answer)) return;
+  auto self = shared_from_this();
+  with_merchant(key, merchant, std::move(answer),
+                [self, merchant, send = std::move(asked->send)](respond to) {
+                  send(self->engine_, merchant, self->options().query_timeout,
+                       [to = std::move(to)](result<std::string> text) {
+                         if (!text) return to(from_failure(text.error()));
+                         to({200, "application/json", std::move(*text), {}, false, false});
+                       });
+                });
 }
 
 void routes::export_page(const request_ptr& request, const key_facts& key, respond answer) {
@@ -425,14 +441,6 @@ void routes::export_page(const request_ptr& request, const key_facts& key, respo
                  to(export_answer(std::move(*page), format));
                });
   });
-}
-
-void routes::merchant(request_ptr request, respond answer) {
-  auto key = key_of_request(*request);
-  with_key(std::move(request), std::move(key), std::move(answer),
-           [this](const request_ptr& r, const key_facts& facts, respond to) {
-             show_merchant(r, facts, std::move(to));
-           });
 }
 
 void routes::show_merchant(const request_ptr& request, const key_facts& key, respond answer) {

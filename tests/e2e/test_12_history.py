@@ -162,3 +162,79 @@ def test_an_export_continues_and_can_be_sent_again(workspace):
         refused = node.request("GET", f"/v1/export?{query}",
                                headers={"Authorization": f"Bearer {read}"})
         check_equal(refused.status, 400, query)
+
+
+def ask(node, read, path, question):
+    answer = node.request("POST", path, json.dumps(question), {"Authorization": f"Bearer {read}"}, timeout=60)
+    check_equal(answer.status, 200, f"status of {path}: {answer.body[:500]!r}")
+    return answer.json()
+
+
+def longest_way(times_of_steps, window_ms):
+    """How many steps follow each other, the last at most a window after the first.
+
+    A time is (milliseconds, place in the file).
+    """
+    best = 0
+    for start in times_of_steps[0]:
+        at, came = start, 1
+        for times in times_of_steps[1:]:
+            later = [t for t in times if t > at and t[0] - start[0] <= window_ms]
+            if not later:
+                break
+            at, came = min(later), came + 1
+        best = max(best, came)
+    return best
+
+
+def test_a_funnel_of_the_access_log_equals_the_oracle(workspace):
+    hits, _ = oracle.read_log()
+    node = workspace.node().start()
+    write, read = node.create_merchant("site", "UTC", "USD")
+    for number, batch in enumerate(batches(log_events(hits))):
+        node.send_all(write, batch)
+        if number == 3:
+            seal(node)
+    steps = ["/", "/blog/", "/projects/"]
+    visits = collections.defaultdict(lambda: [[] for _ in steps])
+    for place, hit in enumerate(hits):
+        page = hit.target.split("?")[0]
+        for i, step in enumerate(steps):
+            if hit.is_page and page.startswith(step) and (step != "/" or page == "/"):
+                visits[hit.visitor][i].append((int(hit.at.timestamp() * 1000), place))
+    ways = [longest_way(times, 3_600_000) for times in visits.values() if times[0]]
+    filters = [["is", "event:page", ["/"]], ["matches", "event:page", ["^/blog/"]],
+               ["matches", "event:page", ["^/projects/"]]]
+    views = [["is", "event:name", ["page_view"]]]
+    answer = ask(node, read, "/api/v2/funnel", {
+        "date_range": ["2015-05-17", "2015-05-20"], "window_seconds": 3_600, "filters": views,
+        "steps": [{"label": name, "filter": f} for name, f in zip(steps, filters)]})
+    got = answer["results"]["steps"]
+    check_equal([s["label"] for s in got], steps, "labels")
+    check_equal([s["visitors"] for s in got], [sum(w > i for w in ways) for i in range(3)],
+                "visitors by step")
+    check_equal(got[0]["conversion"], 100.0, "conversion of the first step")
+
+
+def test_retention_of_the_shop_equals_the_oracle(workspace):
+    invoices, _ = oracle.read_shop()
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop", "Europe/London", "GBP")
+    feed_shop(node, write, invoices[:6_000])
+    seal(node)
+    feed_shop(node, write, invoices[6_000:])
+    bought, first = collections.defaultdict(set), {}
+    for invoice in invoices:
+        if invoice.customer and not invoice.refund:
+            month = invoice.at.strftime("%Y-%m-01")
+            bought[invoice.customer].add(month)
+            first[invoice.customer] = min(first.get(invoice.customer, month), month)
+    months = sorted({m for of in bought.values() for m in of})
+    want = {m: [sum(first[c] == m and later in bought[c] for c in first)
+                for later in months[months.index(m):]] for m in months}
+    answer = ask(node, read, "/api/v2/retention",
+                 {"date_range": SHOP_RANGE, "period": "month", "of": "customers"})
+    got = {row["cohort"]: [cell["people"] for cell in row["cells"]] for row in answer["results"]}
+    check_equal(got, want, "people by cohort and month")
+    sizes = {row["cohort"]: row["size"] for row in answer["results"]}
+    check_equal(sizes, {m: row[0] for m, row in want.items()}, "sizes of cohorts")
