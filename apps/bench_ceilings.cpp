@@ -84,7 +84,7 @@ result<double> journal_ceiling(const std::string& folder, std::uint32_t round_ev
       auto& end = ends[c->header.shard];
       c->header.epoch = 1;
       c->header.base = end.next_offset;
-      seal(*c, end.chain);
+      persistence::seal(*c, end.chain);
       end.next_offset += c->header.count;
       end.chain = c->header.chain;
       round.push_back(std::move(c));

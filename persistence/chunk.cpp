@@ -1,7 +1,5 @@
 #include "persistence/chunk.hpp"
 
-#include <xxhash.h>
-
 #include <limits>
 
 #include "domain/ensure.hpp"
@@ -15,16 +13,6 @@ constexpr std::size_t head_bytes = 5, entry_bytes = 50, crc_bytes = 4;
 
 failure corrupt(std::string why) {
   return {errc::corrupt_record, "round: " + std::move(why)};
-}
-
-void write_fields(byte_writer& out, const chunk_header& h) {
-  out.u16be(h.shard);
-  out.u32be(h.epoch);
-  out.u64be(h.base);
-  out.u32be(h.count);
-  out.u64be(static_cast<std::uint64_t>(to_ms(h.stamped_at)));
-  out.u32be(h.size);
-  out.u32be(h.crc);
 }
 
 chunk_header read_entry(byte_reader& in) {
@@ -42,14 +30,6 @@ chunk_header read_entry(byte_reader& in) {
 }
 
 }  // namespace
-
-std::uint64_t next_chain(std::uint64_t previous, const chunk_header& header) {
-  std::string bytes;
-  byte_writer out{bytes};
-  out.u64be(previous);
-  write_fields(out, header);
-  return XXH3_64bits(bytes.data(), bytes.size());
-}
 
 void seal(chunk& c, std::uint64_t previous_chain) {
   ensure(c.payload.size() <= std::numeric_limits<std::uint32_t>::max(), "chunk over 4 GiB");
