@@ -139,7 +139,7 @@ status copy_checked(const std::string& from, const std::string& to, const file_e
 }
 
 /// Makes `data_dir` with an empty folder for what is being restored, and clears away what an
-/// interrupted restore left: that folder, and the state where it was already moved.
+/// interrupted restore left: that folder, and what was already moved out of it.
 status prepare_target(const fs::path& data_dir) {
   std::error_code error;
   fs::create_directories(data_dir, error);
@@ -147,10 +147,10 @@ status prepare_target(const fs::path& data_dir) {
   const bool interrupted = fs::exists(data_dir / unfinished_name);
   for (const auto& f : fs::directory_iterator{data_dir, error}) {
     const auto name = f.path().filename();
-    if (!interrupted || (name != unfinished_name && name != "state"))
+    if (!interrupted || (name != unfinished_name && name != "state" && name != "history"))
       return failure{errc::conflict, data_dir.string() + " is not empty"};
   }
-  for (const auto* name : {"state", unfinished_name})
+  for (const auto* name : {"state", "history", unfinished_name})
     if (!error) fs::remove_all(data_dir / name, error);
   if (!error) fs::create_directories(data_dir / unfinished_name, error);
   if (error) return failure{errc::io_error, data_dir.string() + ": " + error.message()};
@@ -159,13 +159,19 @@ status prepare_target(const fs::path& data_dir) {
 
 }  // namespace
 
-status backup(const journal& log, const state_store& state, const std::string& directory) {
+status backup(const journal& log, const state_store& state, const std::string& directory,
+              const history* past) {
   std::error_code error;
   if (fs::exists(directory)) return failure{errc::conflict, directory + " exists"};
   fs::create_directories(directory, error);
   if (error) return failure{errc::io_error, directory + ": " + error.message()};
   if (auto s = state.checkpoint(directory + "/state"); !s) return s;
+  const auto sealed = past != nullptr ? past->sealed_round() : 0;
+  if (past != nullptr)
+    if (auto s = past->checkpoint(directory + "/history"); !s) return s;
   if (auto s = log.checkpoint(directory + "/journal"); !s) return s;
+  if (log.first_round() > sealed + 1)
+    return failure{errc::unavailable, "sealed rounds were dropped meanwhile: try again"};
   return write_manifest(directory);
 }
 
@@ -188,9 +194,10 @@ status restore(const std::string& backup_dir, const std::string& data_dir) {
   options.reserve_bytes = 0;
   if (auto s = journal::renew_identity(options); !s) return s;
 
-  // The state first: without a journal beside it nobody takes this for a data directory.
-  for (const auto* part : {"state", "journal"}) {
+  // The journal last: without it nobody takes this for a data directory.
+  for (const auto* part : {"state", "history", "journal"}) {
     std::error_code error;
+    if (!fs::exists(unfinished + "/" + part)) continue;  // made before there was a history
     fs::rename(unfinished + "/" + part, data_dir + "/" + part, error);
     if (error) return failure{errc::io_error, data_dir + ": " + error.message()};
     if (auto s = sync_path(data_dir); !s) return s;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "persistence/generation_store.hpp"
+#include "persistence/history.hpp"
 #include "persistence/journal.hpp"
 #include "persistence/replay.hpp"
 #include "persistence/state_store.hpp"
@@ -30,8 +31,11 @@ class generation_builder {
 
   /// `place` names the progress among those of `number`. With shared ids, rounds may be
   /// read once the serving generation has saved their events.
+  /// What was dropped from the log comes from `past`, merchant by merchant; it may be null where
+  /// the log has everything.
   generation_builder(const journal& log, state_store& store, std::uint32_t number,
-                     std::uint32_t place, chooser choose, id_use ids = id_use::shared);
+                     std::uint32_t place, chooser choose, id_use ids = id_use::shared,
+                     const history* past = nullptr);
 
   /// Reads how far it came; begins with the first round where it never began.
   status resume();
@@ -55,6 +59,12 @@ class generation_builder {
   };
   open_merchant& opened(std::uint16_t shard, std::string_view merchant);
   status add(const round_entry& entry, std::uint64_t& events);
+  /// Goes on with what is sealed; next_ moves behind it when all of it is done.
+  result<std::uint64_t> step_past(std::uint64_t events_max);
+  result<std::uint64_t> read_past(std::uint16_t shard, const std::string& merchant,
+                                  std::uint64_t events_max);
+  result<std::uint64_t> step_log(round_number end, std::uint64_t events_max);
+  status save_if_full();
   static status note(state_store& store, std::uint32_t number, std::uint32_t place,
                      round_number next);
 
@@ -63,6 +73,15 @@ class generation_builder {
   std::uint32_t number_, place_;
   chooser choose_;
   id_use ids_;
+  const history* past_;
+  // Of the sealed part, while it is read: a merchant that is done has no more to do after a crash.
+  struct past_place {
+    history::view_ptr seen;
+    std::uint32_t shard = 0;
+    std::string merchant;      // the last one that is done
+    std::uint64_t offset = 0;  // of the one after it: where to go on
+  };
+  std::unique_ptr<past_place> past_place_;
   round_number next_ = 0, noted_ = 0;
   std::unordered_map<std::string, open_merchant> open_;
   std::uint64_t unsaved_ = 0;

@@ -88,9 +88,9 @@ status journal::impl::roll_segment() {
   no_wait.allow_write_stall = true;
   // Its memory table would hold back the WAL for nothing. All at once: atomic_flush is about what
   // is flushed in one call.
-  s = db->Flush(no_wait, {old.family, meta, merchants});
+  s = db->Flush(no_wait, {old.family.get(), meta, merchants});
   const std::unique_lock hold{segments_mutex};
-  segments.push_back({number, last_round + 1, family});
+  segments.push_back({number, last_round + 1, held(family)});
   segment_bytes = 0;
   return s.ok() ? status{done{}} : fail(rocks::to_failure(s, segment_name(number)));
 }
@@ -123,7 +123,7 @@ result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
   const round_number round = last_round + 1;
   const auto bytes = encode_round(chunks);
   rocksdb::WriteBatch batch{bytes.size() + 256};
-  batch.Put(segments.back().family, round_key(round), bytes);
+  batch.Put(segments.back().family.get(), round_key(round), bytes);
   add(batch);
   bytes_since_ends += bytes.size();
   const bool save_ends =
@@ -198,7 +198,7 @@ result<watermark> journal::impl::mark_now() const {
   if (mark.round == 0) return mark;
   const auto segment = segments_from(mark.round).front();
   std::string bytes;
-  const auto s = db->Get({}, segment.family, round_key(mark.round), &bytes);
+  const auto s = db->Get({}, segment.family.get(), round_key(mark.round), &bytes);
   if (!s.ok()) return rocks::to_failure(s, place(segment, mark.round));
   const auto entries = decode_round(bytes);
   if (!entries)
@@ -231,6 +231,44 @@ result<std::vector<record>> journal::impl::list(rocksdb::ColumnFamilyHandle* fam
       found.push_back({it->key().ToString(), it->value().ToString()});
   if (!it->status().ok()) return rocks::to_failure(it->status(), family->GetName());
   return found;
+}
+
+std::shared_ptr<rocksdb::ColumnFamilyHandle> journal::impl::held(
+    rocksdb::ColumnFamilyHandle* family) const {
+  return {family, [d = db.get()](auto* f) { d->DestroyColumnFamilyHandle(f); }};
+}
+
+/// The first segments; where they end must be noted before. What of it a crash leaves, opening
+/// does.
+status journal::impl::drop(std::size_t segments_count) {
+  const auto end_of = [this](std::size_t count) {
+    return segments.begin() + static_cast<std::ptrdiff_t>(count);
+  };
+  std::vector<log_segment> gone;
+  {
+    const std::unique_lock hold{segments_mutex};
+    gone.assign(segments.begin(), end_of(segments_count));
+    segments.erase(segments.begin(), end_of(segments_count));
+    first_round = segments.front().first;
+  }
+  for (const auto& s : gone)
+    if (auto dropped = db->DropColumnFamily(s.family.get()); !dropped.ok())
+      return fail(rocks::to_failure(dropped, segment_name(s.number)));
+  return done{};
+}
+
+status journal::impl::drop_before(round_number round) {
+  round = std::min<round_number>(round, last_round);
+  std::size_t count = 0;
+  while (count + 1 < segments.size() && segments[count + 1].first <= round) ++count;
+  if (count == 0) return done{};
+  std::string note;
+  byte_writer{note}.u64be(segments[count].first - 1);
+  const auto noted = commit({}, [&](rocksdb::WriteBatch& batch) {
+    batch.Put(meta, rocks::slice(meta_key::dropped), rocks::with_crc(note));
+  });
+  if (!noted) return noted.error();
+  return drop(count);
 }
 
 journal::journal(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
@@ -287,6 +325,10 @@ const std::vector<shard_end>& journal::ends() const {
 std::string journal::identity() const {
   return impl_->identity;
 }
+status journal::drop_segments_before(round_number round) {
+  return impl_->drop_before(round);
+}
+
 std::string journal::broken() const {
   return impl_->broken();
 }
@@ -297,7 +339,7 @@ std::uint64_t journal::log_bytes() const {
     for (const auto& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
                                  rocksdb::DB::Properties::kCurSizeAllMemTables}) {
       std::uint64_t bytes = 0;
-      if (impl_->db->GetIntProperty(s.family, property, &bytes)) sum += bytes;
+      if (impl_->db->GetIntProperty(s.family.get(), property, &bytes)) sum += bytes;
     }
   }
   return sum;
@@ -306,7 +348,7 @@ std::uint64_t journal::log_bytes() const {
 result<std::string> journal::read_round(round_number round) const {
   const auto segment = impl_->segments_from(round).front();
   std::string bytes;
-  const auto s = impl_->db->Get({}, segment.family, round_key(round), &bytes);
+  const auto s = impl_->db->Get({}, segment.family.get(), round_key(round), &bytes);
   if (!s.ok()) return rocks::to_failure(s, impl_->place(segment, round));
   return bytes;
 }
@@ -321,7 +363,7 @@ status journal::scan(
   read.fill_cache = false;
   read.readahead_size = scan_readahead_bytes;
   for (const auto& s : impl_->segments_from(expected)) {
-    const std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(read, s.family)};
+    const std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(read, s.family.get())};
     for (it->Seek(round_key(expected)); it->Valid() && expected <= to; it->Next(), ++expected) {
       const auto where = impl_->place(s, expected);
       if (round_of(it->key()) != expected) return failure{errc::corrupt_record, where + "missing"};

@@ -70,6 +70,11 @@ class journal {
   /// Durable write to `meta`; an empty value deletes. Takes a round of its own, without chunks.
   status put_meta(const std::vector<record>& records);
 
+  /// Drops whole segments all of whose rounds are before `round`, which history must have: they are
+  /// no longer read, and their place is free once nobody reads of them. Keeps the newest one.
+  /// Takes a round of its own where there is something to drop; belongs to the thread of append().
+  status drop_segments_before(round_number round);
+
   [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty
   [[nodiscard]] round_number first_round() const;            // oldest kept
   [[nodiscard]] const std::vector<shard_end>& ends() const;  // index: shard; as of opening
@@ -78,8 +83,9 @@ class journal {
 
   /// The raw bytes of one round, uncompressed; not_found, corrupt_record.
   result<std::string> read_round(round_number round) const;
-  /// Calls f for rounds from..to in order until it returns false. Checks directory and crc; a
-  /// damaged round ends the scan with corrupt_record that names segment, round and chunk.
+  /// Calls f for rounds from..to in order until it returns false; dropped ones are passed over.
+  /// Checks directory and crc; a damaged round ends the scan with corrupt_record that names
+  /// segment, round and chunk.
   status scan(round_number from, round_number to,
               const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const;
 

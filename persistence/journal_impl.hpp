@@ -28,6 +28,7 @@ using namespace std::string_view_literals;
 inline constexpr auto format = "\0format"sv;      // u32be, 1
 inline constexpr auto identity = "\0identity"sv;  // UUID, text
 inline constexpr auto ends = "\0ends"sv;          // encode(ends_record)
+inline constexpr auto dropped = "\0dropped"sv;    // u64be and crc32c: rounds up to it are not kept
 }  // namespace meta_key
 
 constexpr std::uint32_t journal_format = 1;
@@ -53,7 +54,8 @@ struct ends_record {
 struct log_segment {
   std::uint32_t number = 0;
   round_number first = 0;  // of an empty segment: the round that comes next
-  rocksdb::ColumnFamilyHandle* family = nullptr;
+  // Who reads of it keeps it, so that it may be dropped meanwhile. Ends before the database.
+  std::shared_ptr<rocksdb::ColumnFamilyHandle> family;
 };
 
 struct journal::impl {
@@ -70,6 +72,8 @@ struct journal::impl {
   status check_watermark();
   status start();
   result<round_number> check_coverage();
+  [[nodiscard]] result<round_number> dropped_to() const;
+  [[nodiscard]] status drop(std::size_t segments_count);
 
   // Running.
   result<round_number> commit(const std::vector<chunk_ptr>& chunks,
@@ -77,6 +81,9 @@ struct journal::impl {
   [[nodiscard]] status writable();
   [[nodiscard]] status check_space();
   [[nodiscard]] status roll_segment();
+  [[nodiscard]] status drop_before(round_number round);
+  [[nodiscard]] std::shared_ptr<rocksdb::ColumnFamilyHandle> held(
+      rocksdb::ColumnFamilyHandle* family) const;
   [[nodiscard]] status write(rocksdb::WriteBatch& batch);
   failure fail(failure why);
   [[nodiscard]] std::string broken() const;

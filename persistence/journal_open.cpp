@@ -47,7 +47,7 @@ status walk(rocksdb::DB& db, const std::vector<log_segment>& segments, round_num
             std::optional<round_number> to, const visitor& f) {
   auto expected = from;
   for (const auto& s : segments) {
-    const std::unique_ptr<rocksdb::Iterator> it{db.NewIterator({}, s.family)};
+    const std::unique_ptr<rocksdb::Iterator> it{db.NewIterator({}, s.family.get())};
     for (it->Seek(round_key(expected)); it->Valid(); it->Next(), ++expected) {
       if (to && expected > *to) return done{};
       const auto round = round_of(it->key());
@@ -152,7 +152,7 @@ journal::impl::impl(const journal_options& o)
 journal::impl::~impl() {
   stop_watermark();
   if (!db) return;
-  for (const auto& s : segments) db->DestroyColumnFamilyHandle(s.family);
+  segments.clear();
   for (auto* family : {fallback, meta, merchants})
     if (family != nullptr) db->DestroyColumnFamilyHandle(family);
 }
@@ -276,7 +276,8 @@ status journal::impl::open_database() {
   db.reset(opened);
   for (auto* h : handles) {
     const auto& name = h->GetName();
-    if (const auto number = segment_number(name); number > 0) segments.push_back({number, 0, h});
+    if (const auto number = segment_number(name); number > 0)
+      segments.push_back({number, 0, held(h)});
     if (name == "default") fallback = h;
     if (name == "meta") meta = h;
     if (name == "merchants") merchants = h;
@@ -313,20 +314,32 @@ status journal::impl::check_format() {
 /// Finds the first and the last round that is in a file, and checks that none is missing up to it:
 /// by the ranges of the files, and key by key between them, where the WAL must hold the rounds.
 result<round_number> journal::impl::check_coverage() {
-  const auto ranges = ranges_of_files(*db, segments);
-  round_number oldest = 0;
+  const auto dropped = dropped_to();
+  if (!dropped) return dropped.error();
+  auto ranges = ranges_of_files(*db, segments);
   for (auto& s : segments) {
-    if (s.first == 0) {
-      const std::unique_ptr<rocksdb::Iterator> it{db->NewIterator({}, s.family)};
-      it->SeekToFirst();
-      if (it->Valid()) s.first = round_of(it->key());
-      if (auto ok = rocks::to_status(it->status(), segment_name(s.number)); !ok) return ok.error();
-    }
-    if (oldest == 0) oldest = s.first;
+    if (s.first != 0) continue;
+    const std::unique_ptr<rocksdb::Iterator> it{db->NewIterator({}, s.family.get())};
+    it->SeekToFirst();
+    if (it->Valid()) s.first = round_of(it->key());
+    if (auto ok = rocks::to_status(it->status(), segment_name(s.number)); !ok) return ok.error();
   }
-  if (oldest > 1) return missing(1, oldest - 1, "the log begins later");
+  // A crash may have come before those that were to be dropped were.
+  std::size_t left = 0;
+  while (left + 1 < segments.size() && segments[left + 1].first != 0 &&
+         segments[left + 1].first <= *dropped + 1)
+    ++left;
+  if (left > 0 && !options.read_only)
+    if (auto ok = drop(left); !ok) return ok.error();
+  if (left > 0 && options.read_only)
+    segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(left));
+  std::erase_if(ranges, [&](const file_range& r) { return r.to <= *dropped; });
+  round_number oldest = 0;
+  for (const auto& s : segments)
+    if (oldest == 0) oldest = s.first;
+  if (oldest > *dropped + 1) return missing(*dropped + 1, oldest - 1, "the log begins later");
   first_round = oldest;
-  round_number last = 0;
+  round_number last = *dropped;
   for (const auto& r : ranges) {
     if (r.from <= last || r.to < r.from)
       return failure{errc::corrupt_record, "log files overlap at round " + std::to_string(r.from)};
@@ -335,6 +348,16 @@ result<round_number> journal::impl::check_coverage() {
     last = r.to;
   }
   return last;
+}
+
+result<round_number> journal::impl::dropped_to() const {
+  const auto note = get(meta, meta_key::dropped);
+  if (!note && note.error().code == errc::not_found) return round_number{0};
+  if (!note) return note.error();
+  const auto content = rocks::without_crc(*note);
+  if (!content || content->size() != 8)
+    return failure{errc::corrupt_record, "meta dropped: damaged"};
+  return byte_reader{*content}.u64be();
 }
 
 status journal::impl::recover_ends() {
@@ -384,7 +407,7 @@ status journal::impl::check_watermark() {
   if (synced.round > 0 && synced.round >= first_round.load()) {
     const auto segment = segments_from(synced.round).front();
     std::string bytes;
-    const auto s = db->Get({}, segment.family, round_key(synced.round), &bytes);
+    const auto s = db->Get({}, segment.family.get(), round_key(synced.round), &bytes);
     if (!s.ok()) return rocks::to_failure(s, place(segment, synced.round));
     const auto entries = decode_round(bytes);
     if (!entries)
@@ -406,8 +429,8 @@ status journal::impl::start() {
   if (auto s = mark_file->write(synced); !s) return s;
   const auto& last = segments.back();
   std::uint64_t in_files = 0, in_memory = 0;
-  db->GetIntProperty(last.family, rocksdb::DB::Properties::kTotalSstFilesSize, &in_files);
-  db->GetIntProperty(last.family, rocksdb::DB::Properties::kCurSizeAllMemTables, &in_memory);
+  db->GetIntProperty(last.family.get(), rocksdb::DB::Properties::kTotalSstFilesSize, &in_files);
+  db->GetIntProperty(last.family.get(), rocksdb::DB::Properties::kCurSizeAllMemTables, &in_memory);
   segment_bytes = in_files + in_memory;
   if (options.watermark_interval.count() > 0)
     mark_thread = std::thread{[this] { watermark_loop(); }};

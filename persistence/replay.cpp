@@ -5,6 +5,7 @@
 
 #include "domain/logic_v1/apply.hpp"
 #include "persistence/event_codec.hpp"
+#include "persistence/journal_reader.hpp"
 
 namespace tally::persistence {
 namespace {
@@ -123,7 +124,8 @@ status replayed_merchant::save() {
 
 result<loaded_state> rebuild_merchant(const journal& log, state_store& store,
                                       const state_owner& owner, std::uint64_t upto,
-                                      const initial_settings& settings, const ruleset& rules) {
+                                      const initial_settings& settings, const ruleset& rules,
+                                      const history* past) {
   const auto scratch = scratch_of(owner);
   state_store::batch clean;
   clean.drop_owner(scratch, true);
@@ -131,20 +133,11 @@ result<loaded_state> rebuild_merchant(const journal& log, state_store& store,
 
   replayed_merchant replayed{store, scratch, settings, rules};
   status outcome = done{};
-  auto scanned = log.scan(
-      log.first_round(), log.last_round(),
-      [&](round_number, const std::vector<round_entry>& entries) {
-        for (const auto& entry : entries) {
-          if (entry.header.shard != owner.shard || entry.header.base > upto) continue;
-          for_each_event(entry.payload, entry.header.count,
-                         [&](std::uint32_t i, std::string_view bytes) {
-                           const auto offset = entry.header.base + i;
-                           if (offset > upto || !outcome || peek_merchant(bytes) != owner.merchant)
-                             return;
-                           outcome = replayed.apply(bytes, offset, entry.header.stamped_at);
-                         });
-        }
-        return outcome.ok();
+  const auto scanned = journal_reader{log, past}.for_each_event(
+      owner.shard, owner.merchant, 0,
+      [&](std::uint64_t offset, event_time stamped_at, std::string_view bytes) {
+        if (offset <= upto) outcome = replayed.apply(bytes, offset, stamped_at);
+        return outcome.ok() && offset < upto;
       });
   if (!scanned) return scanned.error();
   if (!outcome) return outcome.error();

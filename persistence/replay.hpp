@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "domain/ruleset.hpp"
+#include "persistence/history.hpp"
 #include "persistence/journal.hpp"
 #include "persistence/state_codec.hpp"
 #include "persistence/state_store.hpp"
@@ -20,10 +21,12 @@ struct initial_settings {
 
 /// Computes one merchant's state from the journal alone, from its first event to offset `upto`,
 /// and puts it in place of what the store has of that merchant, ids included: all or nothing, so
-/// a crash in between leaves the old state. Reads the whole log; waits for the disk.
+/// a crash in between leaves the old state. Reads the whole log after what is sealed; waits for the
+/// disk. `past` may be null where the log has everything.
 result<loaded_state> rebuild_merchant(const journal& log, state_store& store,
                                       const state_owner& owner, std::uint64_t upto,
-                                      const initial_settings& settings, const ruleset& rules);
+                                      const initial_settings& settings, const ruleset& rules,
+                                      const history* past = nullptr);
 
 /// Where a replay finds the ids that came before an event.
 enum class id_use : std::uint8_t {

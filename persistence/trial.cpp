@@ -105,7 +105,7 @@ status compare_all(const state_store& scratch, std::size_t changes_max, trial_re
   return done{};
 }
 
-result<trial_report> try_in(const trial_options& options, const journal& log,
+result<trial_report> try_in(const trial_options& options, const journal& log, const history* past,
                             const state_store* state, state_store& scratch,
                             const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   serving_rules serving{log, state};
@@ -123,7 +123,8 @@ result<trial_report> try_in(const trial_options& options, const journal& log,
       old_side,
       0,
       [&](std::string_view merchant) { return wanted(merchant) ? serving.of(merchant) : nullptr; },
-      id_use::own};
+      id_use::own,
+      past};
   const auto events = replay_side(before, last, [&](round_number at) { progress(at, last * 2); });
   if (!events) return events.error();
   report.events = *events;
@@ -131,9 +132,14 @@ result<trial_report> try_in(const trial_options& options, const journal& log,
   tried.number = new_side;
   tried.reporting = serving.reporting();
   const auto rules = std::make_shared<const generation_rules>(std::move(tried));
-  generation_builder after{log, scratch, new_side, 0, [&](std::string_view merchant) {
-                             return wanted(merchant) ? rules : nullptr;
-                           }};
+  generation_builder after{
+      log,
+      scratch,
+      new_side,
+      0,
+      [&](std::string_view merchant) { return wanted(merchant) ? rules : nullptr; },
+      id_use::shared,
+      past};
   const auto again =
       replay_side(after, last, [&](round_number at) { progress(last + at, last * 2); });
   if (!again) return again.error();
@@ -159,13 +165,19 @@ result<trial_report> try_ruleset(
   stored_options.read_only = true;
   const auto stored = state_store::open(stored_options);
   if (!stored && stored.error().code != errc::not_found) return stored.error();
+  history_options past_options;
+  past_options.path = options.data_dir + "/history";
+  past_options.read_only = true;
+  const auto past = history::open(past_options);
+  if (!past && past.error().code != errc::not_found) return past.error();
   state_options scratch_options;
   scratch_options.path = options.scratch_dir;
   std::error_code ignored;
   std::filesystem::remove_all(options.scratch_dir, ignored);
   auto scratch = state_store::open(scratch_options);
   if (!scratch) return scratch.error();
-  auto report = try_in(options, **log, stored ? stored->get() : nullptr, **scratch, progress);
+  auto report = try_in(options, **log, past ? past->get() : nullptr,
+                       stored ? stored->get() : nullptr, **scratch, progress);
   scratch->reset();
   std::filesystem::remove_all(options.scratch_dir, ignored);
   return report;

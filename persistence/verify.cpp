@@ -8,6 +8,7 @@
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/generation_store.hpp"
+#include "persistence/history.hpp"
 #include "persistence/journal.hpp"
 #include "persistence/replay.hpp"
 #include "persistence/state_codec.hpp"
@@ -19,19 +20,28 @@ namespace {
 constexpr std::size_t open_merchants_max = 20'000;  // replayed side by side before all are saved
 constexpr std::size_t owners_per_page = 1'000;
 
-/// One check of one generation from the first round to the last; that of the first generation
-/// checks the log too.
+/// Log and history, which is null where there is none.
+struct whole_journal {
+  const journal& log;
+  const history* past;
+};
+
+/// One check of one generation from the first event to the last; that of the first generation
+/// checks the journal too.
 class verifier {
  public:
-  verifier(const journal& log, const state_store& stored, state_store& scratch,
+  verifier(const whole_journal& from, const state_store& stored, state_store& scratch,
            const generation_rules& rules, verify_report& into)
       : report{into},
-        log_{log},
+        log_{from.log},
+        past_{from.past},
         stored_{stored},
         scratch_{scratch},
         generation_{rules.number},
         rules_{rules},
-        ends_(shard_count) {}
+        ends_(shard_count) {
+    if (past_ != nullptr) sealed_ = history::sealed(past_->look());
+  }
 
   void list_stored();
   [[nodiscard]] bool any() const { return !merchants_.empty(); }
@@ -52,12 +62,24 @@ class verifier {
   void problem(std::string text) { report.problems.push_back(std::move(text)); }
   void note_stored(const state_owner& owner);
   void check_chunk(round_number round, const round_entry& entry);
-  void replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes);
+  [[nodiscard]] sealed_end sealed_of(std::uint16_t shard) const;
+  void replay_past();
+  void replay_past(std::uint16_t shard, const std::string& merchant);
+  void replay_log(const std::function<void(std::uint64_t, std::uint64_t)>& progress);
+  struct placed_bytes {
+    std::uint16_t shard = 0;
+    std::uint64_t offset = 0;
+    event_time stamped_at{};
+    std::string_view bytes;
+  };
+  void replay_event(const placed_bytes& placed);
   replayed_merchant* opened(const std::string& merchant, const stored_merchant& stored);
   void save_all();
   void compare(const std::string& merchant, const stored_merchant& stored);
 
   const journal& log_;
+  const history* past_;
+  sealed_position sealed_;
   const state_store& stored_;
   state_store& scratch_;
   std::uint32_t generation_;
@@ -100,6 +122,11 @@ void verifier::check_chunk(round_number round, const round_entry& entry) {
   const auto expected = end.next_offset == 0 ? 1 : end.next_offset;
   if (h.base != expected && !(end.next_offset == 0 && log_.first_round() > 1))
     problem(where + ": offset " + std::to_string(expected) + " was expected");
+  const auto sealed = sealed_of(h.shard);
+  if (end.next_offset == 0 && h.base > sealed.offset + 1)
+    problem(where + ": history ends with offset " + std::to_string(sealed.offset));
+  if (h.base + h.count - 1 == sealed.offset && h.chain != sealed.chain)
+    problem(where + ": history was sealed from another chunk");
   const bool known = end.next_offset != 0 || h.base == 1;
   if (known && next_chain(end.chain, h) != h.chain)
     problem(where + ": the chain does not continue");
@@ -122,22 +149,51 @@ void verifier::save_all() {
   open_.clear();
 }
 
-void verifier::replay_event(const round_entry& entry, std::uint32_t index, std::string_view bytes) {
-  const auto offset = entry.header.base + index;
-  const auto merchant = peek_merchant(bytes);
+sealed_end verifier::sealed_of(std::uint16_t shard) const {
+  const auto found = sealed_.shards.find(shard);
+  return found == sealed_.shards.end() ? sealed_end{} : found->second;
+}
+
+void verifier::replay_event(const placed_bytes& placed) {
+  const auto merchant = peek_merchant(placed.bytes);
   event e;
   if (generation_ == first_generation) ++report.events;
-  if (generation_ == first_generation && !decode_event(bytes, e))
-    return problem("shard " + std::to_string(entry.header.shard) + ", offset " +
-                   std::to_string(offset) + ": the event does not decode");
+  if (generation_ == first_generation && !decode_event(placed.bytes, e))
+    return problem("shard " + std::to_string(placed.shard) + ", offset " +
+                   std::to_string(placed.offset) + ": the event does not decode");
   const auto found = merchants_.find(merchant);
-  if (found == merchants_.end() || offset > found->second.applied) return;
+  if (found == merchants_.end() || placed.offset > found->second.applied) return;
   auto* const replayed = opened(found->first, found->second);
-  if (const auto applied = replayed->apply(bytes, offset, entry.header.stamped_at); !applied)
+  if (const auto applied = replayed->apply(placed.bytes, placed.offset, placed.stamped_at);
+      !applied)
     problem(applied.error().text());
 }
 
-void verifier::replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+void verifier::replay_past(std::uint16_t shard, const std::string& merchant) {
+  const auto read = past_->for_each_event(
+      shard, merchant, 0, [&](std::uint64_t offset, event_time stamped_at, std::string_view bytes) {
+        replay_event({shard, offset, stamped_at, bytes});
+        return true;
+      });
+  if (!read) problem("history: " + read.error().text());
+}
+
+void verifier::replay_past() {
+  constexpr std::size_t page = 1'000;
+  for (std::uint32_t n = 0; n < shard_count; ++n) {
+    const auto shard = static_cast<std::uint16_t>(n);
+    std::string after;
+    for (;;) {
+      const auto merchants = past_->list_merchants(shard, after, page);
+      if (!merchants) return problem("history: " + merchants.error().text());
+      for (const auto& merchant : *merchants) replay_past(shard, merchant);
+      if (merchants->size() < page) break;
+      after = merchants->back();
+    }
+  }
+}
+
+void verifier::replay_log(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   const auto last = log_.last_round();
   const bool checks_log = generation_ == first_generation;
   const auto scanned = log_.scan(
@@ -146,15 +202,26 @@ void verifier::replay(const std::function<void(std::uint64_t, std::uint64_t)>& p
         for (const auto& entry : entries) {
           if (checks_log) ++report.chunks;
           if (checks_log) check_chunk(round, entry);
-          const bool whole = for_each_event(
-              entry.payload, entry.header.count,
-              [&](std::uint32_t i, std::string_view bytes) { replay_event(entry, i, bytes); });
+          const auto& h = entry.header;
+          const auto sealed = sealed_of(h.shard).offset;
+          const bool whole =
+              for_each_event(entry.payload, h.count, [&](std::uint32_t i, std::string_view bytes) {
+                if (h.base + i > sealed) replay_event({h.shard, h.base + i, h.stamped_at, bytes});
+              });
           if (!whole && checks_log) problem("round " + std::to_string(round) + ": a chunk is torn");
         }
         progress(round, last);
         return true;
       });
   if (!scanned && checks_log) problem("journal: " + scanned.error().text());
+}
+
+void verifier::replay(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  if (log_.first_round() > sealed_.round + 1 && generation_ == first_generation)
+    problem("the log begins with round " + std::to_string(log_.first_round()) +
+            ", history ends with " + std::to_string(sealed_.round));
+  if (past_ != nullptr) replay_past();
+  replay_log(progress);
   save_all();
 }
 
@@ -185,7 +252,7 @@ void verifier::compare() {
 using progress_shown = std::function<void(std::uint64_t, std::uint64_t)>;
 
 /// Replays one generation in a scratch store of its own.
-status check_generation(const journal& log, const state_store* stored,
+status check_generation(const whole_journal& from, const state_store* stored,
                         const std::string& scratch_dir, const generation_rules& rules,
                         const progress_shown& progress, verify_report& report) {
   state_options options;
@@ -195,7 +262,7 @@ status check_generation(const journal& log, const state_store* stored,
   {
     auto scratch = state_store::open(options);
     if (!scratch) return scratch.error();
-    verifier v{log, stored == nullptr ? **scratch : *stored, **scratch, rules, report};
+    verifier v{from, stored == nullptr ? **scratch : *stored, **scratch, rules, report};
     v.list_stored();
     if (v.any() || rules.number == first_generation) {
       v.replay(progress);
@@ -246,6 +313,14 @@ result<verify_report> verify(const std::string& data_dir, const std::string& scr
     broken.problems.push_back("state: " + stored.error().text());
     return broken;
   }
+  history_options past_options;
+  past_options.path = data_dir + "/history";
+  past_options.read_only = true;
+  const auto past = history::open(past_options);
+  if (!past && past.error().code != errc::not_found) {
+    broken.problems.push_back("history: " + past.error().text());
+    return broken;
+  }
   verify_report report;
   const auto all = all_rules(**log, rules);
   if (!all) {
@@ -253,7 +328,8 @@ result<verify_report> verify(const std::string& data_dir, const std::string& scr
     return broken;
   }
   for (const auto& one : *all)
-    if (auto checked = check_generation(**log, no_state ? nullptr : stored->get(), scratch_dir, one,
+    if (auto checked = check_generation({**log, past ? past->get() : nullptr},
+                                        no_state ? nullptr : stored->get(), scratch_dir, one,
                                         progress, report);
         !checked)
       return checked.error();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,17 +49,8 @@ class sealing_shop {
 
   explicit sealing_shop(std::string folder, rocksdb::Env* history_env = nullptr)
       : folder_{std::move(folder)}, history_env_{history_env} {
-    persistence::journal_options log_options;
-    log_options.path = folder_ + "/journal";
-    log_options.segment_bytes = 64 << 10;
-    log_options.reserve_bytes = 0;
-    log_options.env = quick_.get();
-    log_options.watermark_interval = std::chrono::milliseconds{0};
-    auto opened = persistence::journal::open(log_options);
-    EXPECT_TRUE(opened) << opened.error().text();
-    log_ = std::move(*opened);
-    ends_ = log_->ends();
-    ends_.resize(shard_count);
+    std::filesystem::create_directories(folder_);
+    reopen_log();
     persistence::state_options state_options;
     state_options.path = folder_ + "/state";
     state_options.memtable_bytes = 1 << 20;
@@ -74,6 +66,25 @@ class sealing_shop {
   }
   sealing_shop(const sealing_shop&) = delete;
   sealing_shop& operator=(const sealing_shop&) = delete;
+
+  /// As after a restart.
+  void reopen_log() {
+    if (log_) {
+      EXPECT_TRUE(log_->close());
+    }
+    log_.reset();
+    persistence::journal_options log_options;
+    log_options.path = folder_ + "/journal";
+    log_options.segment_bytes = 64 << 10;
+    log_options.reserve_bytes = 0;
+    log_options.env = quick_.get();
+    log_options.watermark_interval = std::chrono::milliseconds{0};
+    auto opened = persistence::journal::open(log_options);
+    EXPECT_TRUE(opened) << opened.error().text();
+    log_ = std::move(*opened);
+    ends_ = log_->ends();
+    ends_.resize(shard_count);
+  }
 
   static std::uint16_t shard_of(const std::string& merchant) {
     return tally::shard_of(merchant_hash(merchant));
