@@ -29,6 +29,7 @@ failure aggregator_state::unknown() const {
 merchant_facts aggregator_state::facts() const {
   merchant_facts facts;
   facts.reporting_zone = state.reporting_zone;
+  facts.zone_name = state.zone_name;
   facts.currency = state.currency;
   facts.names = state.names.all();
   facts.currencies = state.currencies.all();

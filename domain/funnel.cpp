@@ -50,7 +50,7 @@ class funnel_pass {
     a.steps = steps_of(total_);
     a.total_rows = rows_.size();
     if (!p.dimensions.empty()) add_rows(a);
-    a.zone = p.asked_zone->name();
+    a.zone = zone_as_given(p.asked, p.facts);
     a.from = format_local(*p.asked_zone, p.buckets.front());
     a.to = format_local(*p.asked_zone, p.buckets.back() - std::chrono::seconds{1});
     return a;

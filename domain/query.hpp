@@ -40,12 +40,19 @@ struct question {
 /// What the planner must know of a merchant.
 struct merchant_facts {
   const zone* reporting_zone = nullptr;
+  std::string zone_name;  // as it was given: "UTC", where the zone calls itself "Etc/UTC"
   std::string currency;
   std::vector<std::string> names;       // event names with rows of their own
   std::vector<std::string> currencies;  // currencies with commerce rows
   bool any = false;                     // false: no event yet, the times below mean nothing
   event_time newest{}, oldest{};        // event times; rows kept are counted back from newest
 };
+
+/// The zone of an answer by the name that the question or the merchant gave it.
+[[nodiscard]] inline std::string zone_as_given(const question& q, const merchant_facts& facts) {
+  if (!q.timezone.empty()) return q.timezone;
+  return facts.zone_name.empty() ? std::string{facts.reporting_zone->name()} : facts.zone_name;
+}
 
 /// Rows of one kind, width and tag (currency or event name) with from <= begin < to.
 struct row_range {

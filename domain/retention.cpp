@@ -41,7 +41,7 @@ class retention_pass {
       count(begin, end, a.rows);
       begin = end;
     }
-    a.zone = p.asked_zone->name();
+    a.zone = zone_as_given(p.asked, p.facts);
     a.currency = p.currency;
     a.from = format_local(*p.asked_zone, p.buckets.front());
     a.to = format_local(*p.asked_zone, p.buckets.back() - std::chrono::seconds{1});

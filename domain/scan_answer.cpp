@@ -227,7 +227,7 @@ result<answer> answer_of(scan_frame& frame) {
     for (std::size_t i = 0; i + 1 < p.buckets.size(); ++i)
       a.time_labels.push_back(label_of(*p.asked_zone, *p.step, p.buckets[i]));
   note_errors(a);
-  a.zone = p.asked_zone->name();
+  a.zone = zone_as_given(p.asked, p.facts);
   a.currency = p.currency;
   a.from = format_local(*p.asked_zone, p.buckets.front());
   a.to = format_local(*p.asked_zone, p.buckets.back() - std::chrono::seconds{1});

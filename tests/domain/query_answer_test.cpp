@@ -44,6 +44,15 @@ TEST(evaluate, returns_every_bucket_with_its_label) {
   EXPECT_EQ(a.zone, "Europe/London");
 }
 
+TEST(evaluate, names_the_zone_as_it_was_given) {
+  auto facts = london_shop();
+  facts.zone_name = "GB";
+  auto q = ask({"visits"}, {}, "7d");
+  EXPECT_EQ(evaluate(plan_for(q, facts), {}).zone, "GB");
+  q.timezone = "Europe/Belfast";
+  EXPECT_EQ(evaluate(plan_for(q, facts), {}).zone, "Europe/Belfast");
+}
+
 TEST(evaluate, counts_a_visitor_of_two_days_once_in_the_totals) {
   row_set rows;
   rows.traffic[day_of("2024-05-09")].visitors.add(person(1));

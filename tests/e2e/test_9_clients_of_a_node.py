@@ -50,3 +50,12 @@ def test_client_commands_have_the_documented_exit_codes(workspace):
         node.cli(*words, "--node", nowhere, expect=5)
         node.cli(*words, "--node", nowhere, "--token-file", str(wrong), expect=5)
     check("no node" in node.last_stderr, f"it says why: {node.last_stderr}")
+
+
+def test_answers_name_the_zone_as_it_was_given(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop", timezone="UTC")
+    node.send_all(write, {"id": "1", "name": "page_view"})
+    check_equal(node.query(read, "shop", ["events"])["query"]["timezone"], "UTC", "the merchant's")
+    asked = node.query(read, "shop", ["events"], "7d", ["time:day"], timezone="Etc/UCT")
+    check_equal(asked["query"]["timezone"], "Etc/UCT", "the question's")
