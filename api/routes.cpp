@@ -35,8 +35,10 @@ event_time wall_clock() {
 }
 
 http_response not_authorized(const failure& why) {
-  if (why.code == errc::unauthorized) {
-    auto response = problem(401, "unknown_key", "no such key, or it was revoked");
+  if (why.code == errc::unauthorized || why.code == errc::forbidden) {
+    auto response = why.code == errc::forbidden
+                        ? problem(401, "token_expired", why.detail)
+                        : problem(401, "unknown_key", "no such key, or it was revoked");
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "domain/bytes.hpp"
+#include "domain/client_time.hpp"
 #include "domain/event.hpp"
 #include "domain/shard.hpp"
 
@@ -326,8 +327,14 @@ result<std::string> check_read_token(std::string_view secret, std::string_view t
     return refused;
   const auto expiry_dot = claim.rfind('.');
   if (expiry_dot == std::string_view::npos || expiry_dot < token_prefix.size()) return refused;
-  if (std::strtoll(std::string{claim.substr(expiry_dot + 1)}.c_str(), nullptr, 10) < now_s)
-    return failure{errc::unauthorized, "the token has expired"};
+  const auto end_s = std::strtoll(std::string{claim.substr(expiry_dot + 1)}.c_str(), nullptr, 10);
+  if (end_s < now_s) {
+    constexpr std::int64_t year_9999_s = 253'402'300'799;
+    const bool is_time = end_s >= 0 && end_s <= year_9999_s;
+    return failure{errc::forbidden,
+                   "the token expired" +
+                       (is_time ? " at " + format_rfc3339(time_from_ms(end_s * 1'000)) : "")};
+  }
   return std::string{claim.substr(token_prefix.size(), expiry_dot - token_prefix.size())};
 }
 

@@ -86,7 +86,8 @@ result<std::vector<key_record>> list_keys(const journal& log, std::string_view m
 /// Signed read tokens for embedding: "ts_" merchant "." expiry in seconds "." HMAC in base64url.
 [[nodiscard]] std::string make_read_token(std::string_view secret, std::string_view merchant,
                                           std::int64_t expires_s);
-/// The merchant of a token that `secret` signed and that has not expired; else unauthorized.
+/// The merchant of a token that `secret` signed; forbidden where it has come to its end, else
+/// unauthorized.
 result<std::string> check_read_token(std::string_view secret, std::string_view token,
                                      std::int64_t now_s);
 /// 32 random bytes in hex.

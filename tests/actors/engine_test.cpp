@@ -477,7 +477,10 @@ TEST_F(engine_test, a_crash_point_that_does_not_exist_is_refused) {
 TEST(read_token, is_refused_when_changed_or_expired) {
   const auto token = persistence::make_read_token("secret", "shop", 1'000);
   EXPECT_EQ(*persistence::check_read_token("secret", token, 1'000), "shop");
-  EXPECT_FALSE(persistence::check_read_token("secret", token, 1'001));
+  const auto late = persistence::check_read_token("secret", token, 1'001);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().text(), "forbidden: the token expired at 1970-01-01T00:16:40.000Z");
+  EXPECT_EQ(persistence::check_read_token("other", token, 1'001).error().code, errc::unauthorized);
   EXPECT_FALSE(persistence::check_read_token("other", token, 1));
   auto changed = token;
   changed.replace(3, 4, "shoq");

@@ -260,7 +260,11 @@ def test_embedded_tokens_read_and_end(workspace):
     time.sleep(3)
     question = question.replace("other", "shop")
     answer = node.request("POST", "/api/v2/query", question, {"Authorization": f"Bearer {made['token']}"})
-    check_equal(answer.status, 401, "token after its end")
+    check_equal((answer.status, answer.json()["code"]), (401, "token_expired"), "token after its end")
+    check("expired at" in answer.json()["detail"], "when it ended")
+    forged = made["token"][:-1] + ("A" if made["token"][-1] != "A" else "B")
+    answer = node.request("POST", "/api/v2/query", question, {"Authorization": f"Bearer {forged}"})
+    check_equal((answer.status, answer.json()["code"]), (401, "unknown_key"), "a token nobody signed")
 
 
 def test_a_refused_event_can_be_sent_again(workspace):
