@@ -98,7 +98,7 @@ struct lane_state {
   gathering gathering_;
   std::uint32_t in_flight_ = 0;
   std::deque<std::chrono::steady_clock::time_point> in_flight_since_;  // oldest round first
-  bool flush_scheduled_ = false, resetting_ = false, drained_told_ = false;
+  bool flush_scheduled_ = false, resetting_ = false;
   slot_table slots_;
   std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
   tail_index tail_;

@@ -238,18 +238,24 @@ applied count_data(merchant_state& state, const event& e, const ruleset& rules) 
   return {effect::accepted, late, mix(digest, late)};
 }
 
-// Whether an event is rejected or a duplicate goes by what was sent, so that all rulesets agree on
-// it and one set of ids serves them all.
-applied apply_data(merchant_state& state, const event& e, const place& where,
-                   const ruleset& rules) {
+// Nothing for an event that is new and within its merchant's limits, else what it came to. Whether
+// it is rejected or a duplicate goes by what was sent, so that all rulesets agree on it and one set
+// of ids serves them all.
+std::optional<applied> turn_away(merchant_state& state, const event& e, const place& where) {
   new_texts fresh;
   if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
     return reject(state, e, reason);
   if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
     count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
-    return {effect::duplicate, false, 2};
+    return applied{effect::duplicate, false, 2};
   }
   fresh.remember(state.texts);
+  return std::nullopt;
+}
+
+applied apply_data(merchant_state& state, const event& e, const place& where,
+                   const ruleset& rules) {
+  if (const auto away = turn_away(state, e, where)) return *away;
   if (!rules.rewrites()) return count_data(state, e, rules);
   event changed;
   const auto judged = judge(rules, e, *state.reporting_zone, changed);
@@ -288,14 +294,7 @@ applied apply_settings(merchant_state& state, const event& e, const ruleset& rul
 }
 
 applied apply_identify(merchant_state& state, const event& e, const place& where) {
-  new_texts fresh;
-  if (const auto reason = fresh.find(state.texts, e); reason != reject_reason::none)
-    return reject(state, e, reason);
-  if (state.ids.seen_or_add(e, where.stamped_at, where.offset)) {
-    count_operation(state, e.received_at, [](auto& row) { ++row.duplicate; });
-    return {effect::duplicate, false, 2};
-  }
-  fresh.remember(state.texts);
+  if (const auto away = turn_away(state, e, where)) return *away;
   count_operation(state, e.received_at, [](auto& row) { ++row.accepted; });
   return {effect::recorded, false, 6};
 }
