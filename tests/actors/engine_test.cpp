@@ -1,59 +1,23 @@
 #include "actors/engine.hpp"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
-#include <future>
-#include <nlohmann/json.hpp>
 
 #include "actors/console_client.hpp"
 #include "actors/metrics.hpp"
 #include "actors/node_env.hpp"
-#include "domain/shard.hpp"
-#include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
 #include "persistence/state_codec.hpp"
 #include "persistence/state_store.hpp"
+#include "tests/actors/engine_fixture.hpp"
 
 namespace tally::actors {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::chrono::seconds patience{60};
 
-template <class T>
-T get(std::future<T>& future) {
-  if (future.wait_for(patience) != std::future_status::ready) throw std::runtime_error{"no answer"};
-  return future.get();
-}
-
-/// A real engine over a real folder, driven from the test's thread.
-class engine_test : public ::testing::Test {
+class engine_test : public engine_fixture {
  protected:
-  engine_test() {
-    static int number = 0;
-    options.data_dir = (fs::temp_directory_path() / ("tally-engine-" + std::to_string(getpid()) +
-                                                     "-" + std::to_string(number++)))
-                           .string();
-    fs::remove_all(options.data_dir);
-    // An instrumented build may take longer than a second to count: tests of 202 set their own.
-    options.visible_patience = patience;
-    start();
-  }
-  ~engine_test() override {
-    node.reset();
-    fs::remove_all(options.data_dir);
-  }
-  void start() {
-    auto started = engine::start(options);
-    if (!started) throw std::runtime_error{started.error().text()};
-    node = std::move(*started);
-  }
-  /// Ends the engine without a drain: what no snapshot holds is left to the journal.
-  void restart() {
-    node.reset();
-    start();
-  }
+  engine_test() { start(); }
 
   /// Submits one event for each (merchant, id) and waits for the answer.
   submission_ptr submit(const std::vector<std::pair<std::string, std::string>>& of,
@@ -67,18 +31,9 @@ class engine_test : public ::testing::Test {
       e.visitor = id;
       e.at = e.received_at = time_from_ms(1'700'000'000'000);
       e.sent = client_time_from_ms(1'700'000'000'000);
-      submission::entry entry;
-      entry.begin = static_cast<std::uint32_t>(events->bytes.size());
-      persistence::encode_event(e, events->bytes);
-      entry.size = static_cast<std::uint32_t>(events->bytes.size()) - entry.begin;
-      entry.merchant = merchant_hash(merchant);
-      events->events.push_back(entry);
+      add(*events, e);
     }
-    std::promise<bool> done;
-    auto future = done.get_future();
-    events->on_done = [&done] { done.set_value(true); };
-    node->submit(events);
-    get(future);
+    engine_fixture::submit(events);
     return events;
   }
   struct sent {
@@ -99,37 +54,6 @@ class engine_test : public ::testing::Test {
     }
     return s;
   }
-
-  result<query_reply> ask(const std::string& metric, const std::string& merchant = "shop",
-                          std::vector<ack_position> after = {}) {
-    question q;
-    q.merchant = merchant;
-    q.metrics = {metric};
-    q.date_range = "all";
-    std::promise<result<query_reply>> done;
-    auto future = done.get_future();
-    node->ask(q, std::move(after), std::chrono::seconds{30}, time_from_ms(1'700'000'000'000),
-              [&done](result<query_reply> r) { done.set_value(std::move(r)); });
-    return get(future);
-  }
-  std::int64_t number(const std::string& metric, const std::string& merchant = "shop") {
-    const auto reply = ask(metric, merchant);
-    EXPECT_TRUE(reply) << (reply ? "" : reply.error().text());
-    if (!reply || reply->table.rows.size() != 1) return -1;
-    return static_cast<std::int64_t>(reply->table.rows[0].metrics[0].number);
-  }
-  result<nlohmann::json> command(std::vector<std::string> words) {
-    std::promise<result<std::string>> done;
-    auto future = done.get_future();
-    node->command(std::move(words),
-                  [&done](result<std::string> r) { done.set_value(std::move(r)); });
-    auto answer = get(future);
-    if (!answer) return answer.error();
-    return nlohmann::json::parse(*answer);
-  }
-
-  engine_options options;
-  std::unique_ptr<engine> node;
 };
 
 TEST_F(engine_test, events_are_visible_once_acknowledged) {

@@ -1,49 +1,24 @@
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <filesystem>
-#include <future>
-#include <nlohmann/json.hpp>
 #include <thread>
 
-#include "actors/engine.hpp"
 #include "actors/metrics.hpp"
-#include "domain/shard.hpp"
-#include "persistence/event_codec.hpp"
 #include "persistence/verify.hpp"
-#include "tests/support/temp_folder.hpp"
+#include "tests/actors/engine_fixture.hpp"
 
 namespace tally::actors {
 namespace {
 
 using nlohmann::json;
-constexpr std::chrono::seconds patience{120};
 constexpr std::int64_t noon = 1'700'049'600'000;  // 2023-11-15T12:00:00Z
 constexpr auto buggy = "[names]\nrefund = \"purchase\"\n";
 
-template <class T>
-T get(std::future<T>& future) {
-  if (future.wait_for(patience) != std::future_status::ready) throw std::runtime_error{"no answer"};
-  return future.get();
-}
-
 /// A real engine over a real folder, and the commands that recompute.
-class reprocess_test : public ::testing::Test {
+class reprocess_test : public engine_fixture {
  protected:
   reprocess_test() {
-    options.data_dir = folder / "data";
-    options.visible_patience = patience;
     options.flush_interval = std::chrono::milliseconds{300};
-    start();
-  }
-  void start() {
-    auto started = engine::start(options);
-    if (!started) throw std::runtime_error{started.error().text()};
-    node = std::move(*started);
-  }
-  /// Ends the engine without a drain.
-  void restart() {
-    node.reset();
+    asked_at = time_from_ms(noon);
     start();
   }
 
@@ -52,11 +27,7 @@ class reprocess_test : public ::testing::Test {
     auto events = std::make_shared<submission>();
     for (int i = from; i < to; ++i)
       for (const auto* name : {"purchase", "refund"}) add(*events, merchant, name, i);
-    std::promise<bool> done;
-    auto future = done.get_future();
-    events->on_done = [&done] { done.set_value(true); };
-    node->submit(events);
-    get(future);
+    submit(events);
   }
   static void add(submission& events, const std::string& merchant, const std::string& name, int i) {
     const auto id = name + std::to_string(i);
@@ -70,47 +41,14 @@ class reprocess_test : public ::testing::Test {
     e.has_order = true;
     e.order.total = money{10'000'000};
     e.order.amount = money{4'000'000};
-    submission::entry entry;
-    entry.begin = static_cast<std::uint32_t>(events.bytes.size());
-    persistence::encode_event(e, events.bytes);
-    entry.size = static_cast<std::uint32_t>(events.bytes.size()) - entry.begin;
-    entry.merchant = merchant_hash(merchant);
-    events.events.push_back(entry);
+    engine_fixture::add(events, e);
   }
 
-  result<query_reply> ask(const std::string& metric, const std::string& merchant,
-                          std::uint32_t generation = 0) {
-    question q;
-    q.merchant = merchant;
-    q.metrics = {metric};
-    q.date_range = "all";
-    q.generation = generation;
-    std::promise<result<query_reply>> done;
-    auto future = done.get_future();
-    node->ask(q, {}, patience, time_from_ms(noon),
-              [&done](result<query_reply> r) { done.set_value(std::move(r)); });
-    return get(future);
-  }
-  std::int64_t number(const std::string& metric, const std::string& merchant = "shop") {
-    const auto reply = ask(metric, merchant);
-    EXPECT_TRUE(reply) << (reply ? "" : reply.error().text());
-    if (!reply || reply->table.rows.size() != 1) return -1;
-    return static_cast<std::int64_t>(reply->table.rows[0].metrics[0].number);
-  }
   merchant_report report(const std::string& merchant = "shop") {
     std::promise<result<merchant_report>> done;
     auto future = done.get_future();
     node->report(merchant, [&done](result<merchant_report> r) { done.set_value(std::move(r)); });
     return *get(future);
-  }
-  result<json> command(std::vector<std::string> words) {
-    std::promise<result<std::string>> done;
-    auto future = done.get_future();
-    node->command(std::move(words),
-                  [&done](result<std::string> r) { done.set_value(std::move(r)); });
-    auto answer = get(future);
-    if (!answer) return answer.error();
-    return json::parse(*answer);
   }
   json run(std::vector<std::string> words) {
     auto answer = command(std::move(words));
@@ -148,10 +86,6 @@ class reprocess_test : public ::testing::Test {
     EXPECT_EQ(checked->problems, std::vector<std::string>{});
     start();
   }
-
-  testing::temp_folder folder;
-  engine_options options;
-  std::unique_ptr<engine> node;
 };
 
 TEST_F(reprocess_test, a_generation_is_built_promoted_and_rolled_back) {
@@ -163,7 +97,7 @@ TEST_F(reprocess_test, a_generation_is_built_promoted_and_rolled_back) {
   EXPECT_EQ(number("orders"), 20);
   EXPECT_EQ(report().generation, 2u);
   EXPECT_EQ(ask("orders", "shop")->generation, 2u);
-  EXPECT_FALSE(ask("orders", "shop", 1));
+  EXPECT_FALSE(ask("orders", "shop", {}, 1));
   sell(10, 15);
   sell(0, 15);  // all of it are duplicates
   EXPECT_EQ(number("orders"), 30);
