@@ -143,7 +143,7 @@ class body_reader {
     const auto at = time_from_ms(*micros / 1'000);
     if (call_.context.now - at > age_max)
       return refuse(why, "bad_at", "timestamp_micros: is more than 72 hours ago");
-    if (!check_ahead(at, "timestamp_micros", call_.context, why)) return false;
+    if (!check_at(at, "timestamp_micros", call_.context, why)) return false;
     e.sent = client_time_from_ms(*micros / 1'000);
     e.at = at;
     return true;

@@ -54,8 +54,12 @@ void assign_id(event& e, const ingest_context& context, std::uint32_t index, std
   e.id = text;
 }
 
-bool check_ahead(event_time at, std::string_view path, const ingest_context& context,
-                 refusal& why) {
+bool check_at(event_time at, std::string_view path, const ingest_context& context, refusal& why) {
+  if (at < context.limits.at_oldest) {
+    return refuse(why, "at_too_old",
+                  std::string{path} + ": " + format_rfc3339(at) + " is before " +
+                      format_rfc3339(context.limits.at_oldest));
+  }
   if (at <= context.now + context.limits.ahead_max) return true;
   return refuse(why, "at_in_future",
                 std::string{path} + ": " + format_rfc3339(at) + " is too far ahead of now, " +

@@ -45,8 +45,10 @@ class batch_builder {
 /// else a hash of the Idempotency-Key and index, else a minted one. `text` holds it.
 void assign_id(event& e, const ingest_context& context, std::uint32_t index, std::string& text);
 
-/// Checks that a timestamp is at most ahead_max ahead of now (`at_in_future`).
-bool check_ahead(event_time at, std::string_view path, const ingest_context& context, refusal& why);
+/// Checks that a timestamp is at most ahead_max ahead of now (`at_in_future`), and not before
+/// at_oldest (`at_too_old`): one event of the year 1 would give every answer over all time more
+/// buckets than an answer may have.
+bool check_at(event_time at, std::string_view path, const ingest_context& context, refusal& why);
 
 /// An event's name: text of 1 to name_bytes_max bytes without control characters; `bad_type`,
 /// `bad_name`.

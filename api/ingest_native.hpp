@@ -16,8 +16,8 @@ namespace tally::api {
 /// More than events_max events are 413 too_many_events.
 ///
 /// Codes of rejected events: bad_json, bad_msgpack, bad_type, missing_name, bad_name, bad_id,
-/// bad_at, at_in_future, bad_merchant, bad_props, too_deep, too_long, too_large, bad_amount,
-/// bad_quantity, bad_currency, amount_overflow.
+/// bad_at, at_in_future, at_too_old, bad_merchant, bad_props, too_deep, too_long, too_large,
+/// bad_amount, bad_quantity, bad_currency, amount_overflow.
 ///
 /// Where an unknown field goes: into the event's `extra`, inside an order under its full name.
 /// Only a platform key sets device, browser, os, country, agent, ip and received_at; with another

@@ -247,9 +247,10 @@ class event_reader {
     return true;
   }
 
+    if (!check_at(t.at, "received_at", context_, why_)) return false;
   bool finish(std::uint32_t index) {
     if (e_.name.empty()) return refuse(why_, "missing_name", "name: is missing");
-    if (e_.sent.form != time_form::none && !check_ahead(e_.sent.at, "at", context_, why_)) {
+    if (e_.sent.form != time_form::none && !check_at(e_.sent.at, "at", context_, why_)) {
       return false;
     }
     e_.at = e_.sent.form == time_form::none ? context_.now : e_.sent.at;

@@ -20,6 +20,7 @@ struct ingest_limits {
   std::uint32_t props_max = 64;  // keys of props
   std::uint32_t depth_max = 8;   // levels of arrays and objects in one field
   std::chrono::milliseconds ahead_max = std::chrono::hours{1};
+  event_time at_oldest{};              // 1970-01-01T00:00:00Z; before it: at_too_old
   std::size_t id_bytes_max = 100;      // longer: bad_id
   std::size_t name_bytes_max = 200;    // longer: bad_name
   std::size_t text_bytes_max = 500;    // visitor, user, session, texts of an order: too_long

@@ -90,7 +90,7 @@ class request_reader {
       return refuse(why, "bad_at", "cdt: is more than 24 hours ago, which needs a token_auth");
     e.sent = *time;
     e.at = time->at;
-    return check_ahead(e.at, "cdt", call_.context, why);
+    return check_at(e.at, "cdt", call_.context, why);
   }
 
   bool read_what(const json_node& fields, refusal& why) {

@@ -97,7 +97,7 @@ class capture_reader {
       const auto at = call_.context.now - (sent.at - e.sent.at);
       if (at >= first) e.at = at;
     }
-    return check_ahead(e.at, "timestamp", call_.context, why);
+    return check_at(e.at, "timestamp", call_.context, why);
   }
 
   void read_who(const json_node& node, const json_node* properties) {

@@ -138,7 +138,7 @@ class message_reader {
         handed_over.form != time_form::none) {
       e_.at = corrected(handed_over.at);
     }
-    return check_ahead(e_.at, name, context_, why_);
+    return check_at(e_.at, name, context_, why_);
   }
 
   // A correction that leaves the years that a timestamp may have is none.

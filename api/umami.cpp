@@ -115,7 +115,7 @@ class payload_reader {
           seconds && *seconds >= 0 && *seconds <= seconds_max) {
         e.sent = client_time_from_ms(*seconds * 1'000);
         e.at = e.sent.at;
-        if (!check_ahead(e.at, "payload.timestamp", call_.context, why)) return false;
+        if (!check_at(e.at, "payload.timestamp", call_.context, why)) return false;
       }
     }
     events_.name_visitor(address);

@@ -22,6 +22,7 @@ std::string example_file() {
          "# A flag beats an environment variable, which beats this file, which beats the default.\n"
          "# The variable of [section] key is TALLY_SECTION_KEY; lists are joined by commas there.\n"
          "# Sizes: B, KiB, MiB, GiB, TiB. Durations: ms, s, m, h, d.\n"
+         "# Times: 1970-01-01T00:00:00Z.\n"
          "# Made by `tally config example`; `tally config check` reads a file like a node does.\n";
   std::string_view section;
   for (const auto& s : all_settings()) {

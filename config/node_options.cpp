@@ -62,6 +62,7 @@ void fill_http(http_settings& to, const settings& from) {
   to.props_max = small(from, "events.props_max");
   to.depth_max = small(from, "events.depth_max");
   to.ahead_max = from.duration("events.ahead_max");
+  to.at_oldest = from.time("events.at_oldest");
   to.read_queries_per_s = small(from, "limits.read_queries_per_s");
 }
 

@@ -23,6 +23,7 @@ struct http_settings {
   std::uint64_t event_bytes_max = 0;
   std::uint32_t body_events_max = 0, props_max = 0, depth_max = 0;
   std::chrono::milliseconds ahead_max{};
+  event_time at_oldest{};
   std::uint32_t read_queries_per_s = 0;
 };
 

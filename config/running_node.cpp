@@ -43,6 +43,7 @@ api::routes_options route_options(const http_settings& from, std::size_t loops) 
   to.limits.props_max = from.props_max;
   to.limits.depth_max = from.depth_max;
   to.limits.ahead_max = from.ahead_max;
+  to.limits.at_oldest = from.at_oldest;
   to.loops = loops;
   to.read_queries_per_s = from.read_queries_per_s;
   to.query_timeout = from.request_timeout;

@@ -1,6 +1,8 @@
 #include <array>
+#include <chrono>
 #include <cstdint>
 
+#include "config/setting_values.hpp"
 #include "config/settings.hpp"
 
 namespace tally::config {
@@ -11,6 +13,11 @@ using kind = setting_kind;
 constexpr std::uint64_t kib = 1ULL << 10, mib = 1ULL << 20, gib = 1ULL << 30, tib = 1ULL << 40;
 constexpr std::uint64_t second = 1'000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
 constexpr std::uint64_t any_rate = 1'000'000'000;
+
+constexpr std::uint64_t year_number(int year) {
+  using namespace std::chrono;
+  return time_number(sys_days{std::chrono::year{year} / January / 1});
+}
 
 constexpr std::array table{
     setting{"node", "data_dir", kind::text, "/var/lib/tally", 0, 0, "", "data-dir",
@@ -69,6 +76,8 @@ constexpr std::array table{
     setting{"events", "depth_max", kind::count, "8", 1, 64, "", "", "Nesting of one event.", true},
     setting{"events", "ahead_max", kind::duration, "1h", 0, 7 * day, "", "",
             "How far an event's time may be ahead of the node's clock.", true},
+    setting{"events", "at_oldest", kind::time, "1970-01-01T00:00:00Z", year_number(1800),
+            year_number(2100), "", "", "Events of an earlier time are refused (at_too_old).", true},
 
     setting{"limits", "write_events_per_s", kind::count, "0", 0, any_rate, "", "",
             "Events a second of one merchant; 0: no limit. Over it: 429 or over_quota.", true},

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "domain/client_time.hpp"
+
 namespace tally::config {
 
 namespace {
@@ -60,12 +62,25 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   return std::chrono::milliseconds{static_cast<std::int64_t>(*ms)};
 }
 
+std::optional<event_time> parse_time(std::string_view text) {
+  const auto time = parse_client_time(text);
+  if (!time || time->form == time_form::integer_ms || text.find('T') == std::string_view::npos)
+    return std::nullopt;
+  return time->at;
+}
+
 std::string format_size(std::uint64_t bytes) {
   return format(bytes, size_units);
 }
 
 std::string format_duration(std::chrono::milliseconds length) {
   return format(static_cast<std::uint64_t>(length.count()), duration_units);
+}
+
+std::string format_time(event_time at) {
+  auto text = format_rfc3339(at);
+  if (text.ends_with(".000Z")) text.replace(text.size() - 5, 4, "");
+  return text;
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -77,6 +77,11 @@ std::optional<std::uint64_t> numeric(const setting& s, std::string_view text) {
       if (!length) return std::nullopt;
       return static_cast<std::uint64_t>(length->count());
     }
+    case setting_kind::time: {
+      const auto at = parse_time(text);
+      if (!at) return std::nullopt;
+      return time_number(*at);
+    }
     default:
       return std::nullopt;
   }
@@ -87,6 +92,7 @@ std::string format_number(const setting& s, std::uint64_t value) {
   if (s.kind == setting_kind::duration) {
     return format_duration(std::chrono::milliseconds{static_cast<std::int64_t>(value)});
   }
+  if (s.kind == setting_kind::time) return format_time(time_of_number(value));
   return std::to_string(value);
 }
 
@@ -98,6 +104,8 @@ std::string_view shape_of(setting_kind kind) {
       return "is not a size such as 64MiB";
     case setting_kind::duration:
       return "is not a duration such as 30s or 500ms";
+    case setting_kind::time:
+      return "is not a time such as 1970-01-01T00:00:00Z";
     default:
       return "is not allowed";
   }
@@ -320,6 +328,10 @@ std::uint64_t settings::number(std::string_view name) const {
 
 std::chrono::milliseconds settings::duration(std::string_view name) const {
   return std::chrono::milliseconds{static_cast<std::int64_t>(number(name))};
+}
+
+event_time settings::time(std::string_view name) const {
+  return time_of_number(number(name));
 }
 
 result<std::string> find_settings_file(const std::string& given) {

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "domain/result.hpp"
+#include "domain/time.hpp"
 
 namespace tally::config {
 
-enum class setting_kind : std::uint8_t { text, list, choice, count, size, duration };
+enum class setting_kind : std::uint8_t { text, list, choice, count, size, duration, time };
 
 /// One line of the table that is the only description of a setting: reading, checking, flags,
 /// `config dump` and the example file all come from it.
@@ -19,7 +20,8 @@ struct setting {
   std::string_view section, key;
   setting_kind kind;
   std::string_view fallback;  // as it would be written: "64MiB"; lists are joined by commas
-  std::uint64_t min = 0;      // of counts, bytes of sizes, milliseconds of durations
+  std::uint64_t min = 0;      // of counts, bytes of sizes, milliseconds of durations, of times
+                              // as time_number() gives
   std::uint64_t max = 0;
   std::string_view choices;  // of a choice, separated by spaces
   std::string_view flag;     // without dashes; empty: section-key
@@ -74,6 +76,7 @@ class settings {
   /// Count, bytes or milliseconds.
   [[nodiscard]] std::uint64_t number(std::string_view name) const;
   [[nodiscard]] std::chrono::milliseconds duration(std::string_view name) const;
+  [[nodiscard]] event_time time(std::string_view name) const;
 
  private:
   status set(std::size_t index, std::string text, setting_source source, std::string where);

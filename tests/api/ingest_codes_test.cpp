@@ -56,6 +56,9 @@ TEST(rejected_events, name_the_field_and_the_fault) {
       {R"({"name":"x","at":"2010-12-01T13:00:00.001Z"})", "at_in_future", ""},
       {R"({"name":"x","visitor":true})", "bad_type", "visitor: must be text"},
       {R"({"name":"x","user":1.5})", "bad_type", "user: must be text"},
+      {R"({"name":"x","at":"1969-12-31T23:59:59.999Z"})", "at_too_old",
+       "at: 1969-12-31T23:59:59.999Z is before 1970-01-01T00:00:00.000Z"},
+      {R"({"name":"x","at":-1})", "at_too_old", ""},
       {R"({"name":"x","session":[]})", "bad_type", "session: must be text"},
       {R"({"name":"x","title":{}})", "bad_type", "title: must be text"},
       {R"({"name":"x","visitor":")" + repeat("x", 501) + "\"}", "too_long",
@@ -117,7 +120,9 @@ TEST(rejected_events, of_a_platform_key_name_merchants_and_addresses) {
        "ip: 'nowhere' is no IP address"},
       {R"({"name":"x","merchant":"a","received_at":"x"})", "bad_at", ""},
       {R"({"name":"x","merchant":"a","received_at":"2010-12-01T12:00:00.001Z"})", "at_in_future",
-       ""}};
+       ""},
+      {R"({"name":"x","merchant":"a","received_at":"0001-01-01T00:00:00Z"})", "at_too_old",
+       "received_at: 0001-01-01T00:00:00.000Z is before 1970-01-01T00:00:00.000Z"}};
   for (const auto& c : cases) {
     SCOPED_TRACE(c.body);
     expect_refused(c, platform_context());

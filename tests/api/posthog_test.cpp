@@ -91,7 +91,8 @@ TEST_F(posthog_test, refuses_what_it_cannot_use) {
   for (const auto* body : {"", "{", "7", "[7", R"({"api_key":"phc_shop","batch":{}})"})
     EXPECT_EQ(send(body).reply.status, 400u) << body;
   const auto r = send(R"({"api_key":"phc_shop","batch":[7,{"event":""},
-      {"event":"x","properties":[]},{"event":"x","timestamp":"soon"},{"event":"good"}]})");
+      {"event":"x","properties":[]},{"event":"x","timestamp":"soon"},
+      {"event":"x","timestamp":"1969-12-31T00:00:00Z"},{"event":"good"}]})");
   EXPECT_EQ(r.reply.status, 200u);
   EXPECT_EQ(r.only().name, "good");
   EXPECT_EQ(r.got->batch.rejected.size(), 4u);

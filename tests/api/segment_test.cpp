@@ -302,6 +302,8 @@ TEST(segment, rejects_single_messages_by_index) {
       {R"({"type":"track","event":"x","timestamp":"2010-12-01T14:00:00Z"})",
        "at_in_future timestamp: 2010-12-01T14:00:00.000Z is too far ahead of now, "
        "2010-12-01T12:00:00.000Z"},
+      {R"({"type":"track","event":"x","timestamp":"0001-01-01T00:00:00Z"})",
+       "at_too_old timestamp: 0001-01-01T00:00:00.000Z is before 1970-01-01T00:00:00.000Z"},
       {R"({"type":"track","event":"x","properties":[]})", "bad_type properties: must be an object"},
       {R"({"type":"identify","traits":7})", "bad_type traits: must be an object"},
       {R"({"type":"track","event":"Order Completed","properties":{"products":{}}})",

@@ -44,6 +44,29 @@ TEST(setting_values, durations_need_a_unit) {
   EXPECT_EQ(format_duration(std::chrono::minutes{5}), "5m");
 }
 
+TEST(setting_values, times_are_rfc_3339) {
+  EXPECT_EQ(parse_time("1970-01-01T00:00:00Z"), event_time{});
+  EXPECT_EQ(parse_time("1969-12-31T23:00:00-01:00"), event_time{});
+  for (const auto* wrong : {"", "0", "1970", "1970-01-01", "1970-13-01T00:00:00Z"}) {
+    EXPECT_FALSE(parse_time(wrong)) << wrong;
+  }
+  EXPECT_EQ(format_time(time_from_ms(-1'000)), "1969-12-31T23:59:59Z");
+  EXPECT_EQ(format_time(time_from_ms(1)), "1970-01-01T00:00:00.001Z");
+  EXPECT_EQ(time_of_number(time_number(time_from_ms(-5))), time_from_ms(-5));
+}
+
+TEST(settings, the_oldest_time_of_events_is_between_1800_and_2100) {
+  EXPECT_EQ(settings{}.time("events.at_oldest"), event_time{});
+  settings s;
+  ASSERT_TRUE(s.read_toml("[events]\nat_oldest = \"1850-01-01T00:00:00Z\"", "t.toml"));
+  EXPECT_LT(s.time("events.at_oldest"), event_time{});
+  EXPECT_EQ(toml_failure("[events]\nat_oldest = \"0001-01-01T00:00:00Z\""),
+            "t.toml:2:1: events.at_oldest: '0001-01-01T00:00:00Z' is outside "
+            "1800-01-01T00:00:00Z to 2100-01-01T00:00:00Z");
+  EXPECT_EQ(toml_failure("[events]\nat_oldest = 1970"),
+            "t.toml:2:1: events.at_oldest is not a time such as 1970-01-01T00:00:00Z");
+}
+
 TEST(setting_values, edit_distance_counts_single_edits) {
   EXPECT_EQ(edit_distance("listen", "listen"), 0);
   EXPECT_EQ(edit_distance("lisen", "listen"), 1);

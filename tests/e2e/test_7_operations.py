@@ -267,6 +267,25 @@ def test_embedded_tokens_read_and_end(workspace):
     check_equal((answer.status, answer.json()["code"]), (401, "unknown_key"), "a token nobody signed")
 
 
+def test_an_event_before_all_shops_is_refused(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    events = [{"id": "old", "at": "0001-01-01T00:00:00Z", "name": "page_view"},
+              {"id": "first", "at": "1970-01-01T00:00:00Z", "name": "page_view"}]
+    receipt = node.send_all(write, events)
+    check_equal((receipt["accepted"], receipt["rejected"][0]["code"]), (1, "at_too_old"), "receipt")
+    check_equal(node.totals(read, "shop", ["events"]), {"events": 1}, "all time")
+    days = node.query(read, "shop", ["events"], "all", ["time:day"])["results"]
+    check_equal(days[0], {"dimensions": ["1970-01-01"], "metrics": [1]}, "all time by days")
+    node.terminate()
+    older = Node(workspace, "older", flags=["--events-at-oldest", "1900-01-01T00:00:00Z"])
+    workspace.nodes.append(older)
+    older.start()
+    write, read = older.create_merchant("archive")
+    receipt = older.send_all(write, {"id": "a", "at": "1900-01-01T00:00:00Z", "name": "page_view"})
+    check_equal(receipt["accepted"], 1, "a bound of one's own")
+
+
 def test_a_refused_event_can_be_sent_again(workspace):
     node = workspace.node().start()
     write, read = node.create_merchant("shop")
