@@ -262,7 +262,7 @@ logic_v1::applied aggregator_state::apply_decoded(const round_item& item) {
       logic_v1::apply(state, scratch, {item.offset, item.stamped_at, item.bytes}, *counting_);
   auto& metrics = env->metrics;
   if (scratch.kind == event_kind::rejected) {
-    metrics.events_rejected += scratch.count;
+    if (done.what == logic_v1::effect::recorded) metrics.events_rejected += scratch.count;
   } else if (item.from != nullptr) {
     const auto what = outcome_of(done.what);
     (what == outcome::duplicate  ? metrics.events_duplicate

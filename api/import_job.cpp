@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -24,6 +25,7 @@ using steady = std::chrono::steady_clock;
 
 constexpr std::size_t piece_bytes = 256 * 1024;
 constexpr std::size_t places_named = 5;
+constexpr std::size_t refused_text_bytes_max = 4'096;
 constexpr auto progress_interval = std::chrono::milliseconds{100};
 
 /// Bytes of a plain or gzip file.
@@ -67,7 +69,8 @@ class file_source {
 };
 
 /// What an import has done, by file: {"<file>": {"events": n, "first": "<hash>"}}. Counted in
-/// events, not bytes: ids depend on the lines before, so a file is always read from its start.
+/// events and refused lines, not bytes: ids depend on the lines before, so a file is always read
+/// from its start.
 class resume_state {
  public:
   struct entry {
@@ -124,7 +127,8 @@ class job {
  private:
   status run_file(const std::string& file);
   void take(imported_event event);
-  void refuse(refused_line line);
+  void refuse(const refused_line& line);
+  void report(const refused_line& line);
   status flush();
   void show_progress(bool now);
   void fail(failure why) {
@@ -141,7 +145,8 @@ class job {
 
   std::string file_;
   resume_state::entry* entry_ = nullptr;
-  std::uint64_t made_ = 0;  // events of this file so far
+  std::uint64_t made_ = 0;  // events and refused lines of this file so far
+  line_ids refused_ids_;
   std::vector<imported_event> batch_;
   std::uint64_t batch_bytes_ = 0;
   import_progress progress_;
@@ -158,7 +163,21 @@ void job::show_progress(bool now) {
   options_.on_progress(progress_);
 }
 
-void job::refuse(refused_line line) {
+/// Takes a line that became no event. The ledger has its beginning and the reason.
+void job::refuse(const refused_line& line) {
+  report(line);
+  if (options_.merchant.empty()) return;
+  std::string json = "{\"merchant\":";
+  append_json_text(json, options_.merchant);
+  append_field(json, "id", refused_ids_.next(line.text));
+  json += ",\"refused\":{\"code\":";
+  append_json_text(json, line.code);
+  append_field(json, "detail", line.detail);
+  append_field(json, "text", std::string_view{line.text}.substr(0, refused_text_bytes_max));
+  take({json + "}}", line.line, true});
+}
+
+void job::report(const refused_line& line) {
   const auto place = file_ + ":" + std::to_string(line.line);
   auto& of_code = summary_.refused[line.code];
   ++of_code.count;
@@ -196,11 +215,12 @@ void job::take(imported_event event) {
 status job::flush() {
   if (batch_.empty() || over()) return done{};
   const auto count = batch_.size();
+  const auto refused = std::ranges::count(batch_, true, &imported_event::refused);
   batch_bytes_ = 0;
   auto sent = sender_.send(std::exchange(batch_, {}), summary_,
-                           [this](refused_line line) { refuse(std::move(line)); });
+                           [this](const refused_line& line) { report(line); });
   if (!sent || summary_.stopped) return sent;
-  summary_.events += count;
+  summary_.events += count - static_cast<std::uint64_t>(refused);
   entry_->events += count;
   if (options_.stop != nullptr && *options_.stop) summary_.stopped = true;
   show_progress(false);
@@ -213,9 +233,10 @@ status job::run_file(const std::string& file) {
   file_ = file;
   entry_ = &resume_.of(file);
   made_ = 0;
+  refused_ids_ = {};
   const auto reader = options_.make_reader();
   const import_sink sink{[this](imported_event e) { take(std::move(e)); },
-                         [this](refused_line line) { refuse(std::move(line)); }};
+                         [this](const refused_line& line) { refuse(line); }};
   const auto read_before = progress_.bytes_read;
   while (!over()) {
     const auto piece = source.next();

@@ -27,6 +27,7 @@ struct import_options {
   std::vector<std::string> files;  // plain or gzip; "-": standard input
   std::string http;                // "127.0.0.1:8080"
   std::string key;                 // a platform key
+  std::string merchant;            // whose ledger has the refused lines; empty: nobody's
   std::string resume_file;         // empty: none
   std::string rejects_file;        // empty: none
   std::uint32_t batch_events = 1'000;
@@ -56,7 +57,8 @@ struct import_summary {
 /// Reads the files in order and sends their events in batches to POST /v1/events. Where the node
 /// answers 429 or 503, or not at all, the same batch is sent again; events over a merchant's rate
 /// are sent again alone. With a resume file an interrupted import goes on behind the last batch
-/// that was acknowledged: the files must be the same, or longer.
+/// that was acknowledged: the files must be the same, or longer. Lines that became no event are
+/// sent too, for the ledger, where each counts once like an event.
 ///
 /// not_found where a file is missing, unavailable where patience ran out, conflict where a resume
 /// file belongs to other files, else what the node says. Blocks.

@@ -15,6 +15,7 @@ namespace tally::api {
 struct imported_event {
   std::string json;
   std::uint64_t line = 0;  // of the file, from 1; of an order its first one
+  bool refused = false;    // no event: tells the node of a line that became none
 };
 
 /// A line that became no event, or an event that the node refused.

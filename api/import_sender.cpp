@@ -104,7 +104,7 @@ std::vector<imported_event> import_sender::unsettled(
     if (rejection == got.rejected.end()) continue;
     if (rejection->second.code == "over_quota") {
       again.push_back(std::move(batch[i]));
-    } else {
+    } else if (!batch[i].refused) {
       refuse({batch[i].line, rejection->second.code, rejection->second.detail,
               std::move(batch[i].json)});
     }

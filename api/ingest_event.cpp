@@ -17,6 +17,8 @@ void event_scratch::clear() {
   rest.clear();
   props.clear();
   extra.clear();
+  refused_id.clear();
+  refused_text.clear();
 }
 
 batch_builder::batch_builder(const ingest_context& context)
@@ -31,10 +33,11 @@ void batch_builder::accept(const event& e) {
                            batch_.count++});
 }
 
-void batch_builder::reject(refusal&& why, std::string_view merchant, std::string_view sent) {
-  batch_.rejected.push_back({batch_.count++, std::move(why.code), std::move(why.detail),
-                             std::string{merchant},
-                             std::string{sent.substr(0, context_.limits.raw_bytes_max)}});
+void batch_builder::reject(refusal&& why, std::string_view merchant, std::string_view sent,
+                           std::string id) {
+  batch_.rejected.push_back(
+      {batch_.count++, std::move(why.code), std::move(why.detail), std::string{merchant},
+       std::string{sent.substr(0, context_.limits.raw_bytes_max)}, std::move(id)});
 }
 
 void assign_id(event& e, const ingest_context& context, std::uint32_t index, std::string& text) {

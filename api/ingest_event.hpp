@@ -17,6 +17,8 @@ struct event_scratch {
   field_list extras;  // unknown fields, for e.extra
   field_list rest;    // those properties that go to e.props
   std::string props, extra, id, network, upper;
+  std::string refused_id;    // of an event that was refused: see rejected_event::id
+  std::string refused_text;  // what is kept of it; empty: the event as it came
 
   void clear();
 };
@@ -28,8 +30,8 @@ class batch_builder {
 
   /// Encodes `e`, whose merchant is known.
   void accept(const event& e);
-  /// `sent` is the text of the event in the body.
-  void reject(refusal&& why, std::string_view merchant, std::string_view sent);
+  /// `sent` is the text of the event in the body; `id` as in rejected_event.
+  void reject(refusal&& why, std::string_view merchant, std::string_view sent, std::string id = {});
 
   [[nodiscard]] std::uint32_t next_index() const { return batch_.count; }
   [[nodiscard]] parsed_batch take() { return std::move(batch_); }

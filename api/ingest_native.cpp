@@ -206,7 +206,9 @@ class native_parser {
     if (read_native_event(node, context_, batch_.next_index(), scratch, why)) {
       batch_.accept(scratch.e);
     } else {
-      batch_.reject(std::move(why), scratch.e.merchant, node.text);
+      const std::string_view kept =
+          scratch.refused_text.empty() ? node.text : std::string_view{scratch.refused_text};
+      batch_.reject(std::move(why), scratch.e.merchant, kept, std::move(scratch.refused_id));
     }
   }
 

@@ -1,7 +1,9 @@
 #include "api/ingest_native_event.hpp"
 
+#include <algorithm>
 #include <array>
 
+#include "api/ids.hpp"
 #include "api/ingest_order.hpp"
 #include "api/json_text.hpp"
 
@@ -31,6 +33,7 @@ enum class field : std::uint8_t {
   merchant,
   props,
   order,
+  refused,
 };
 
 struct field_name {
@@ -39,7 +42,7 @@ struct field_name {
 };
 
 // Sorted by length, so that a look-up compares only names of its own length.
-constexpr std::array<field_name, 22> field_names{{{"os", field::os},
+constexpr std::array<field_name, 23> field_names{{{"os", field::os},
                                                   {"at", field::at},
                                                   {"id", field::id},
                                                   {"ip", field::address},
@@ -55,6 +58,7 @@ constexpr std::array<field_name, 22> field_names{{{"os", field::os},
                                                   {"address", field::address},
                                                   {"browser", field::browser},
                                                   {"country", field::country},
+                                                  {"refused", field::refused},
                                                   {"session", field::session},
                                                   {"visitor", field::visitor},
                                                   {"language", field::language},
@@ -63,6 +67,7 @@ constexpr std::array<field_name, 22> field_names{{{"os", field::os},
                                                   {"received_at", field::received_at}}};
 
 constexpr std::size_t name_length_max = 11;
+constexpr std::size_t refused_code_bytes_max = 64;
 
 // Index of the first name of each length.
 constexpr auto length_begins = [] {
@@ -89,6 +94,18 @@ class event_reader {
       : context_{context}, limits_{context.limits}, scratch_{scratch}, e_{scratch.e}, why_{why} {}
 
   bool read(const json_node& node, std::uint32_t index) {
+    if (read_all(node, index)) return true;
+    // Who may write for any merchant imports, and an import may be run again.
+    if (!context_.platform || !node.is(json_kind::object)) return false;
+    const auto* const id = tally::api::find_field(&node, "id");
+    if (id != nullptr && id->is(json_kind::text) && !id->text.empty()) {
+      scratch_.refused_id = repeatable_id("refused:" + std::string{id->text}, 0);
+    }
+    return false;
+  }
+
+ private:
+  bool read_all(const json_node& node, std::uint32_t index) {
     scratch_.clear();
     e_.merchant = context_.merchant;
     if (!node.is(json_kind::object)) {
@@ -106,7 +123,6 @@ class event_reader {
     return finish(index);
   }
 
- private:
   bool read_field(std::string_view key, const json_node& value) {
     const field_path path{key, -1, {}};
     switch (find_field(key)) {
@@ -152,10 +168,35 @@ class event_reader {
         return read_props(value);
       case field::order:
         return read_order(value, limits_, scratch_, why_);
+      case field::refused:
+        return context_.platform ? read_refused(value) : keep_unknown(key, value);
       case field::unknown:
         return keep_unknown(key, value);
     }
     return true;
+  }
+
+  /// A line that an import could make no event of, for the ledger of its merchant.
+  bool read_refused(const json_node& value) {
+    if (!value.is(json_kind::object)) return refuse(why_, "bad_type", "refused: must be an object");
+    std::string_view code, detail, text;
+    for (const auto& [key, part] : json_fields(value)) {
+      const field_path path{"refused", -1, key};
+      const bool good = key == "code" ? read_text(part, path, refused_code_bytes_max, code, why_)
+                        : key == "detail"
+                            ? read_hint(part, path, limits_.hint_bytes_max, detail, why_)
+                        : key == "text" ? read_hint(part, path, limits_.raw_bytes_max, text, why_)
+                                        : refuse(why_, "bad_type", path.text() + ": is not known");
+      if (!good) return false;
+    }
+    const auto is_good = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    if (code.empty() || !std::all_of(code.begin(), code.end(), is_good)) {
+      return refuse(why_, "bad_type", "refused.code: must be of a-z 0-9 _");
+    }
+    scratch_.refused_text = text;
+    return refuse(why_, code, std::string{detail});
   }
 
   bool hint(const json_node& value, const field_path& path, std::string_view& out) {
@@ -206,6 +247,7 @@ class event_reader {
                     "received_at: " + format_rfc3339(t.at) + " is later than now, " +
                         format_rfc3339(context_.now));
     }
+    if (!check_at(t.at, "received_at", context_, why_)) return false;
     e_.received_at = t.at;
     received_ = true;
     return true;
@@ -247,7 +289,6 @@ class event_reader {
     return true;
   }
 
-    if (!check_at(t.at, "received_at", context_, why_)) return false;
   bool finish(std::uint32_t index) {
     if (e_.name.empty()) return refuse(why_, "missing_name", "name: is missing");
     if (e_.sent.form != time_form::none && !check_at(e_.sent.at, "at", context_, why_)) {

@@ -25,22 +25,31 @@ std::string detail_of(logic_v1::reject_reason reason) {
              : "the merchant has used too many different property keys";
 }
 
-/// Journals what was refused of known merchants: counts by code, and the first few texts.
+/// Ids of refused lines have no time of their own. Some days long ago, chosen by the id, keep the
+/// slices of those of a very long import small.
+client_time time_of_refused(std::string_view id) {
+  constexpr std::int64_t days = 32, day_ms = 86'400'000;
+  return client_time_from_ms(static_cast<std::int64_t>(merchant_hash(id) % days) * day_ms);
+}
+
+/// Journals what was refused of known merchants: counts by code, and the first few texts. Those
+/// with an id stand alone, since each is counted only if it is new.
 void add_refusals(submission& to, const ingest_request& request) {
   struct tally_of_code {
     std::size_t shown = 0;
     std::uint32_t more = 0;
   };
   std::map<std::pair<std::string, std::string>, tally_of_code> counts;
-  const auto put = [&](std::string_view merchant, std::string_view code, std::string_view detail,
-                       std::string_view raw, std::uint32_t count) {
+  const auto put = [&](std::string_view merchant, const rejected_event& r, std::uint32_t count) {
     event e;
     e.kind = event_kind::rejected;
     e.merchant = merchant;
-    e.name = code;
-    e.title = detail;
-    e.raw = raw;
+    e.name = r.code;
+    e.title = r.detail;
+    e.raw = r.raw;
     e.count = count;
+    e.id = r.id;
+    if (!e.id.empty()) e.sent = time_of_refused(e.id);
     e.at = e.received_at = request.received_at;
     submission::entry entry;
     entry.begin = static_cast<std::uint32_t>(to.bytes.size());
@@ -53,14 +62,18 @@ void add_refusals(submission& to, const ingest_request& request) {
     const auto& merchant = r.merchant.empty() ? request.key_merchant : r.merchant;
     if (!is_merchant_id(merchant)) continue;
     auto& seen = counts[{merchant, r.code}];
-    if (seen.shown++ < journaled_refusals_max) {
-      put(merchant, r.code, r.detail, r.raw, 1);
+    if (!r.id.empty() || seen.shown++ < journaled_refusals_max) {
+      put(merchant, r, 1);
     } else {
       ++seen.more;
     }
   }
-  for (const auto& [key, seen] : counts)
-    if (seen.more != 0) put(key.first, key.second, {}, {}, seen.more);
+  for (const auto& [key, seen] : counts) {
+    if (seen.more == 0) continue;
+    rejected_event others;
+    others.code = key.second;
+    put(key.first, others, seen.more);
+  }
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ struct rejected_event {
   std::string code, detail;
   std::string merchant;  // empty where unknown
   std::string raw;       // begin of what was sent
+  std::string id;        // of an import, which may be run again; empty: none
 };
 
 struct parsed_event {

@@ -98,6 +98,7 @@ int run(const typed_import& typed, const client_flags& flags) {
   options.files = typed.files;
   options.http = reply.at("http");
   options.key = reply.at("key");
+  options.merchant = typed.merchant;
   options.resume_file = typed.resume;
   options.rejects_file = typed.rejects;
   options.make_reader = std::move(*maker);

@@ -214,6 +214,42 @@ TEST_F(import_job, gives_up_on_a_node_that_takes_nothing) {
   EXPECT_EQ(run_import(options_for(node, {folder_ + "/none"})).error().code, errc::not_found);
 }
 
+TEST_F(import_job, tells_the_node_of_refused_lines_once_with_an_id_that_a_repeat_has_again) {
+  std::vector<json> told;
+  fake_node node{[&](int, const std::vector<json>& events) -> std::string {
+    auto rejected = json::array();
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (!events[i].contains("refused")) continue;
+      told.push_back(events[i]);
+      rejected.push_back({{"index", i}, {"code", "bad_json"}});
+    }
+    return fake_node::ok({{"accepted", events.size() - rejected.size()}, {"rejected", rejected}});
+  }};
+  const auto path = folder_ + "/a";
+  std::ofstream{path} << "{\"id\":\"a\"}\nnot json\nnot json\n{\"id\":\"b\"}\n";
+  auto options = options_for(node, {path});
+  options.merchant = "shop";
+  const auto done = run_import(options);
+  ASSERT_TRUE(done.ok()) << done.error().text();
+  EXPECT_EQ(done->events, 2);
+  EXPECT_EQ(done->accepted, 2);
+  EXPECT_EQ(done->refused.at("bad_json").count, 2) << "counted once, not again by the receipt";
+  ASSERT_EQ(told.size(), 2);
+  EXPECT_EQ(told[0].at("merchant"), "shop");
+  EXPECT_EQ(told[0].at("refused").at("code"), "bad_json");
+  EXPECT_EQ(told[0].at("refused").at("text"), "not json");
+  EXPECT_NE(told[0].at("id"), told[1].at("id"));
+  options.resume_file = folder_ + "/resume";
+  ASSERT_TRUE(run_import(options).ok());
+  ASSERT_EQ(told.size(), 4);
+  EXPECT_EQ(told[2].at("id"), told[0].at("id"));
+  EXPECT_EQ(told[3].at("id"), told[1].at("id"));
+  const auto resumed = run_import(options);
+  ASSERT_TRUE(resumed.ok());
+  EXPECT_EQ(resumed->skipped, 4);
+  EXPECT_EQ(told.size(), 4);
+}
+
 TEST_F(import_job, reads_gzip_files) {
   const auto path = folder_ + "/a.gz";
   gzFile out = ::gzopen(path.c_str(), "wb");

@@ -129,6 +129,40 @@ TEST(rejected_events, of_a_platform_key_name_merchants_and_addresses) {
   }
 }
 
+TEST(rejected_events, of_a_platform_key_with_an_id_are_named_by_it) {
+  std::string body = R"([{"id":"1","merchant":"a","at":"x"},{"merchant":"a","at":"x","id":"1"},
+      {"id":"2","merchant":"a","at":"x"},{"merchant":"a","at":"x"}])";
+  const auto parsed = decode(parse_native(body, platform_context()));
+  const auto& r = parsed->batch.rejected;
+  ASSERT_EQ(r.size(), 4u);
+  EXPECT_EQ(r[0].id.size(), 32u);
+  EXPECT_EQ(r[0].id, r[1].id);
+  EXPECT_NE(r[0].id, r[2].id);
+  EXPECT_EQ(r[3].id, "");
+  std::string of_write_key = R"({"id":"1","at":"x"})";
+  EXPECT_EQ(decode(parse_native(of_write_key, write_key_context()))->batch.rejected[0].id, "");
+}
+
+TEST(rejected_events, may_be_told_of_by_an_import) {
+  std::string body = R"([{"merchant":"a","id":"1","refused":{"code":"bad_line","detail":"why",
+      "text":"GET /"}},{"merchant":"a","refused":{"code":"Bad"}},{"merchant":"a","refused":7},
+      {"merchant":"a","refused":{"code":"x","other":1}}])";
+  const auto parsed = decode(parse_native(body, platform_context()));
+  const auto& r = parsed->batch.rejected;
+  ASSERT_EQ(r.size(), 4u);
+  EXPECT_EQ(r[0].code, "bad_line");
+  EXPECT_EQ(r[0].detail, "why");
+  EXPECT_EQ(r[0].raw, "GET /");
+  EXPECT_EQ(r[0].merchant, "a");
+  EXPECT_FALSE(r[0].id.empty());
+  EXPECT_EQ(r[1].detail, "refused.code: must be of a-z 0-9 _");
+  EXPECT_EQ(r[2].detail, "refused: must be an object");
+  EXPECT_EQ(r[3].detail, "refused.other: is not known");
+  std::string of_write_key = R"({"name":"x","refused":{"code":"bad_line"}})";
+  EXPECT_EQ(decode(parse_native(of_write_key, write_key_context()))->events.size(), 1u)
+      << "for other keys it is a field like any other";
+}
+
 TEST(rejected_events, keep_their_merchant_where_it_is_known) {
   std::string body = R"([{"id":"","merchant":"a","name":"x"},{"name":"x"}])";
   const auto parsed = decode(parse_native(body, platform_context()));

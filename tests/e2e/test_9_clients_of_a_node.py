@@ -59,3 +59,33 @@ def test_answers_name_the_zone_as_it_was_given(workspace):
     check_equal(node.query(read, "shop", ["events"])["query"]["timezone"], "UTC", "the merchant's")
     asked = node.query(read, "shop", ["events"], "7d", ["time:day"], timezone="Etc/UCT")
     check_equal(asked["query"]["timezone"], "Etc/UCT", "the question's")
+
+
+def test_refused_lines_of_an_import_are_in_the_ledger_once(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    lines = ["not json", json.dumps({"id": "1", "name": "page_view", "at": "2026-01-01T00:00:00Z"}),
+             "not json", json.dumps({"id": "2", "name": "x", "at": "soon"}), "[]",
+             json.dumps({"merchant": "other", "name": "x"}), json.dumps({"name": "x", "at": "late"})]
+    path = workspace.path / "events.ndjson"
+    path.write_text("\n".join(lines) + "\n")
+    resume = str(workspace.path / "resume")
+    expected = {"bad_json": 3, "other_merchant": 1, "bad_at": 2}
+    for flags in ([], [], ["--resume", resume], ["--resume", resume]):
+        said = json.loads(node.cli("import", "--merchant", "shop", "--format", "ndjson", *flags,
+                                   "-o", "json", str(path)))
+        if not said["skipped"]:
+            check_equal({r["code"]: r["count"] for r in said["refused"]}, expected, "refused lines")
+        check_equal(node.ledger(read)["rejected"], expected, f"ledger after {flags}")
+    check_equal(said["skipped"], len(lines), "lines that the resume file knows")
+    kept = json.loads(node.cli("rejects", "list", "shop", "-o", "json"))["rejects"]
+    check_equal(sorted(r["code"] for r in kept),
+                ["bad_at"] * 2 + ["bad_json"] * 3 + ["other_merchant"], "what is kept")
+    check_equal(sorted(r["raw"] for r in kept if r["code"] == "bad_json"),
+                ["[]", "not json", "not json"], "the lines themselves")
+    node.kill()
+    node.start()
+    node.cli("import", "--merchant", "shop", "--format", "ndjson", str(path))
+    check_equal(node.ledger(read)["rejected"], expected, "ledger after a crash and another run")
+    check_equal(node.ledger(read)["accepted"], 1, "events")
+    check(json.loads(node.cli("rebuild", "shop", "-o", "json"))["equal"], "a replay gives the same")
