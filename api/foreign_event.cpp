@@ -81,7 +81,7 @@ bool foreign_events::finish(std::string_view sent, refusal& why) {
   e.props = scratch_.props;
   e.extra = scratch_.extra;
   if (e.id.empty()) assign_id(e, call_.context, batch_.next_index(), scratch_.id);
-  batch_.accept(e);
+  batch_.accept(scratch_);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "api/ids.hpp"
+#include "api/visitor_facts.hpp"
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
 
@@ -19,12 +20,17 @@ void event_scratch::clear() {
   extra.clear();
   refused_id.clear();
   refused_text.clear();
+  timezone = {};
 }
 
 batch_builder::batch_builder(const ingest_context& context)
     : context_{context}, merchant_hash_{merchant_hash(context.merchant)} {}
 
-void batch_builder::accept(const event& e) {
+void batch_builder::accept(event_scratch& scratch) {
+  auto& e = scratch.e;
+  add_agent_facts(e);
+  tidy_language(e);
+  add_country(e, scratch.timezone);
   const auto begin = batch_.bytes.size();
   persistence::encode_event(e, batch_.bytes);
   const auto hash = e.merchant == context_.merchant ? merchant_hash_ : merchant_hash(e.merchant);

@@ -19,6 +19,7 @@ struct event_scratch {
   std::string props, extra, id, network, upper;
   std::string refused_id;    // of an event that was refused: see rejected_event::id
   std::string refused_text;  // what is kept of it; empty: the event as it came
+  std::string_view timezone;  // of the visitor: tells the country where nothing else does
 
   void clear();
 };
@@ -28,8 +29,9 @@ class batch_builder {
  public:
   explicit batch_builder(const ingest_context& context);
 
-  /// Encodes `e`, whose merchant is known.
-  void accept(const event& e);
+  /// Adds what the gateway knows of the visitor (api/visitor_facts.hpp) and encodes the event,
+  /// whose merchant is known.
+  void accept(event_scratch& scratch);
   /// `sent` is the text of the event in the body; `id` as in rejected_event.
   void reject(refusal&& why, std::string_view merchant, std::string_view sent, std::string id = {});
 

@@ -204,7 +204,7 @@ class native_parser {
     refusal why;
     auto& scratch = memory_.scratch;
     if (read_native_event(node, context_, batch_.next_index(), scratch, why)) {
-      batch_.accept(scratch.e);
+      batch_.accept(scratch);
     } else {
       const std::string_view kept =
           scratch.refused_text.empty() ? node.text : std::string_view{scratch.refused_text};

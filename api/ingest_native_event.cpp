@@ -34,6 +34,7 @@ enum class field : std::uint8_t {
   props,
   order,
   refused,
+  timezone,
 };
 
 struct field_name {
@@ -64,6 +65,7 @@ constexpr std::array<field_name, 23> field_names{{{"os", field::os},
                                                   {"language", field::language},
                                                   {"merchant", field::merchant},
                                                   {"referrer", field::referrer},
+                                                  {"timezone", field::timezone},
                                                   {"received_at", field::received_at}}};
 
 constexpr std::size_t name_length_max = 11;
@@ -170,6 +172,8 @@ class event_reader {
         return read_order(value, limits_, scratch_, why_);
       case field::refused:
         return context_.platform ? read_refused(value) : keep_unknown(key, value);
+      case field::timezone:
+        return hint(value, path, scratch_.timezone);
       case field::unknown:
         return keep_unknown(key, value);
     }

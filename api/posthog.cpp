@@ -124,6 +124,7 @@ class capture_reader {
     if (e.referrer == "$direct") e.referrer = {};
     e.title = soft_text(properties, "title", limits.hint_bytes_max);
     e.language = soft_text(properties, "$browser_language", limits.hint_bytes_max);
+    events_.scratch().timezone = soft_text(properties, "$timezone", 100);
     const auto width = soft_text(properties, "$screen_width", 8);
     const auto height = soft_text(properties, "$screen_height", 8);
     if (!width.empty() && !height.empty())

@@ -53,7 +53,7 @@ class message_taker {
     scratch_.clear();
     scratch_.e.merchant = context_.merchant;
     if (read(message, call, why)) {
-      batch_.accept(scratch_.e);
+      batch_.accept(scratch_);
     } else {
       batch_.reject(std::move(why), scratch_.e.merchant, message.text);
     }

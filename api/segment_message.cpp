@@ -233,10 +233,7 @@ class message_reader {
       e_.network = scratch_.network;
     }
     read_screen();
-    const auto* const zone = of_context("timezone");
-    if (zone != nullptr && zone->is(json_kind::text) && zone->text.size() <= zone_bytes_max) {
-      scratch_.extras.emplace_back("timezone", zone);
-    }
+    scratch_.timezone = lenient_text(of_context("timezone"), zone_bytes_max);
     read_campaign();
   }
 

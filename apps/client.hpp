@@ -36,6 +36,7 @@ result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> word
 
 void add_console_commands(CLI::App& root, action& chosen);
 void add_ruleset_check(CLI::App& root, action& chosen);
+void add_ruleset_example(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
 void add_demo(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_replay(root, chosen);
   add_console_commands(root, chosen);
   add_ruleset_check(root, chosen);
+  add_ruleset_example(root, chosen);
   add_query(root, chosen);
   add_export(root, chosen);
   add_import(root, chosen);

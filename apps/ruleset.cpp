@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/client.hpp"
+#include "config/ruleset_examples.hpp"
 #include "persistence/ruleset_text.hpp"
 #include "persistence/trial.hpp"
 
@@ -66,6 +67,26 @@ int replay(const trial_words& words) {
   return exit_ok;
 }
 
+/// The names of the examples, and what they are.
+int list_examples() {
+  for (const auto& e : config::ruleset_examples())
+    std::printf("%-14s  %s\n", std::string{e.name}.c_str(), std::string{e.doc}.c_str());
+  return exit_ok;
+}
+
+int show_example(const std::string& name) {
+  if (name.empty()) return list_examples();
+  std::string names;
+  for (const auto& e : config::ruleset_examples()) {
+    if (e.name == name) {
+      std::fputs(e.text().c_str(), stdout);
+      return exit_ok;
+    }
+    names.append(names.empty() ? "" : ", ").append(e.name);
+  }
+  return report(failure{errc::not_found, "no example '" + name + "': there are " + names});
+}
+
 }  // namespace
 
 void add_replay(CLI::App& root, action& chosen) {
@@ -88,6 +109,14 @@ void add_ruleset_check(CLI::App& root, action& chosen) {
       "check", "Check a ruleset file without a node and print its canonical form");
   command->add_option("FILE", *file, "TOML or JSON")->required();
   command->callback([file, &chosen] { chosen = [file] { return check(*file); }; });
+}
+
+void add_ruleset_example(CLI::App& root, action& chosen) {
+  const auto name = std::make_shared<std::string>();
+  auto* command = root.get_subcommand("ruleset")->add_subcommand(
+      "example", "Print a ruleset to begin with; without a name, which there are");
+  command->add_option("NAME", *name, "bots, own-traffic or referrer-spam");
+  command->callback([name, &chosen] { chosen = [name] { return show_example(*name); }; });
 }
 
 }  // namespace tally::apps

@@ -11,7 +11,7 @@ namespace {
 struct named_field {
   std::string_view name;
   field_source from;
-  std::uint8_t what = 0;  // number in text_field, item_field or traffic_part
+  std::uint8_t what = 0;  // number in text_field, item_field, traffic_part or agent_part
 };
 
 constexpr std::uint8_t n(text_field f) {
@@ -23,9 +23,16 @@ constexpr std::uint8_t n(item_field f) {
 constexpr std::uint8_t n(traffic_part p) {
   return static_cast<std::uint8_t>(p);
 }
+constexpr std::uint8_t n(agent_part p) {
+  return static_cast<std::uint8_t>(p);
+}
+
+bool is_of_system(agent_part p) {
+  return p == agent_part::os || p == agent_part::os_version;
+}
 
 using from = field_source;
-constexpr std::array<named_field, 41> fields{{
+constexpr std::array<named_field, 43> fields{{
     {"event:name", from::text, n(text_field::name)},
     {"event:page", from::page, n(text_field::url)},
     {"event:hostname", from::hostname, n(text_field::url)},
@@ -61,8 +68,10 @@ constexpr std::array<named_field, 41> fields{{
     {"visit:language", from::text, n(text_field::language)},
     {"visit:screen", from::text, n(text_field::screen)},
     {"visit:device", from::text, n(text_field::device)},
-    {"visit:browser", from::text, n(text_field::browser)},
-    {"visit:os", from::text, n(text_field::os)},
+    {"visit:browser", from::agent, n(agent_part::browser)},
+    {"visit:browser_version", from::agent, n(agent_part::browser_version)},
+    {"visit:os", from::agent, n(agent_part::os)},
+    {"visit:os_version", from::agent, n(agent_part::os_version)},
     {"visit:agent", from::text, n(text_field::agent)},
     {"visit:network", from::text, n(text_field::network)},
     {"visit:customer_type", from::customer_type},
@@ -86,6 +95,9 @@ std::optional<scan_field> find_scan_field(std::string_view name) {
     field.item = static_cast<item_field>(found->what);
   } else if (found->from == field_source::traffic) {
     field.traffic = static_cast<traffic_part>(found->what);
+  } else if (found->from == field_source::agent) {
+    field.agent = static_cast<agent_part>(found->what);
+    field.text = is_of_system(field.agent) ? text_field::os : text_field::browser;
   } else {
     field.text = static_cast<text_field>(found->what);
   }

@@ -7,6 +7,7 @@
 #include "domain/ensure.hpp"
 #include "domain/property_text.hpp"
 #include "domain/url_text.hpp"
+#include "domain/user_agent.hpp"
 
 namespace tally {
 namespace {
@@ -41,7 +42,7 @@ constexpr field text_of_item(std::string_view name) {
   return {name, nullptr, nullptr, nullptr, [](const order_item& item) { return item.*Text; }};
 }
 
-constexpr std::array<field, 28> fields{{
+constexpr std::array<field, 30> fields{{
     {"event:name", &event::name},
     {"event:page", nullptr, nullptr, page_of},
     {"event:hostname", nullptr, nullptr, hostname_of},
@@ -66,8 +67,13 @@ constexpr std::array<field, 28> fields{{
     {"visit:language", &event::language},
     {"visit:screen", &event::screen},
     {"visit:device", &event::device},
-    {"visit:browser", &event::browser},
-    {"visit:os", &event::os},
+    {"visit:browser", nullptr, nullptr,
+     [](const event& e) { return split_version(e.browser).name; }},
+    {"visit:browser_version", nullptr, nullptr,
+     [](const event& e) { return split_version(e.browser).version; }},
+    {"visit:os", nullptr, nullptr, [](const event& e) { return split_version(e.os).name; }},
+    {"visit:os_version", nullptr, nullptr,
+     [](const event& e) { return split_version(e.os).version; }},
     {"visit:agent", &event::agent},
     {"visit:network", &event::network},
 }};

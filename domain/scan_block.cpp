@@ -8,6 +8,7 @@
 
 #include "domain/traffic_source.hpp"
 #include "domain/url_text.hpp"
+#include "domain/user_agent.hpp"
 
 namespace tally {
 namespace {
@@ -40,6 +41,13 @@ std::vector<std::uint8_t> holds_by_word(const scan_filter& f,
 }
 
 constexpr std::size_t currencies_max = 200;  // as logic_v1 counts
+
+/// Of a browser or system as an event has it.
+std::string_view part_of_agent(agent_part part, std::string_view word) {
+  const auto [name, version] = split_version(word);
+  const bool wants_version = part == agent_part::browser_version || part == agent_part::os_version;
+  return wants_version ? version : name;
+}
 
 }  // namespace
 
@@ -126,6 +134,8 @@ void scan_block::make_column(const scan_field& f, field_column& c) {
       if (f.from == field_source::page || f.from == field_source::entry_page ||
           f.from == field_source::exit_page)
         for (auto& word : c.words) word = url_page(word);
+      if (f.from == field_source::agent)
+        for (auto& word : c.words) word = part_of_agent(f.agent, word);
     }
   }
   if (items_) spread(c);

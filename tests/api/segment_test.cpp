@@ -95,9 +95,9 @@ TEST(segment, reads_a_track_call) {
   EXPECT_EQ(e.network, "203.0.113.0/24");
   EXPECT_EQ(e.props, "\x81\xa4plan\xa4gold");
   EXPECT_EQ(e.extra,
-            "\x82\xa8timezone\xad"
-            "Europe/London\xa5"
+            "\x81\xa5"
             "color\xa3red");
+  EXPECT_EQ(e.country, "GB") << "of the time zone, which is not kept";
   EXPECT_FALSE(e.has_order);
 }
 

@@ -103,7 +103,10 @@ class naive_events {
       return e.currency.empty() && sale ? "EUR" : e.currency;
     }
     if (field == "visit:country") return e.country;
-    if (field == "visit:browser") return e.browser;
+    const auto space = std::min(e.browser.find(' '), e.browser.size());
+    if (field == "visit:browser") return e.browser.substr(0, space);
+    if (field == "visit:browser_version")
+      return e.browser.substr(std::min(space + 1, e.browser.size()));
     const auto traffic = traffic_of(e.url, e.referrer);
     if (field == "visit:source") return traffic[0];
     if (field == "visit:referrer") return traffic[1];

@@ -192,7 +192,7 @@ inline std::vector<shop_event> random_shop(std::mt19937& random, std::size_t cou
     }
     if (pick(3) == 0) e.referrer = one_of(referrers);
     if (pick(3) == 0) e.country = one_of({"DE", "GB", "FR"});
-    if (pick(4) == 0) e.browser = one_of({"Firefox", "Chrome", "firefox"});
+    if (pick(4) == 0) e.browser = one_of({"Firefox 12.0", "Firefox 13.1", "Chrome", "firefox"});
     if (pick(3) == 0) e.props["plan"] = one_of({"gold", "free", "1.5"});
     if (e.name == "engagement" && pick(2) == 0) e.props["scroll_depth"] = std::to_string(pick(120));
     if (e.name == "purchase" || e.name == "refund" || e.name == "Buy" || pick(20) == 0) {

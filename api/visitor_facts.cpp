@@ -1,0 +1,42 @@
+#include "api/visitor_facts.hpp"
+
+#include "api/json_text.hpp"
+#include "domain/agent_cache.hpp"
+#include "domain/language.hpp"
+#include "domain/zone_country.hpp"
+
+namespace tally::api {
+namespace {
+
+/// Patterns see bytes, and may cut a character in two.
+agent_facts read_whole_characters(std::string_view agent) {
+  auto facts = read_agent(agent);
+  for (auto* const text : {&facts.browser, &facts.os})
+    if (find_bad_utf8(*text) != text->size()) text->clear();
+  return facts;
+}
+
+}  // namespace
+
+void add_agent_facts(event& e) {
+  const bool whole = !e.browser.empty() && !e.os.empty() && !e.device.empty();
+  if (e.kind != event_kind::data || e.agent.empty() || whole) return;
+  thread_local agent_cache cache{read_whole_characters};
+  const auto& facts = cache.of(e.agent);
+  if (e.browser.empty()) e.browser = facts.browser;
+  if (e.os.empty()) e.os = facts.os;
+  if (e.device.empty()) e.device = facts.device;
+}
+
+void add_country(event& e, std::string_view timezone) {
+  if (e.kind == event_kind::data && e.country.empty()) e.country = country_of_zone(timezone);
+}
+
+void tidy_language(event& e) {
+  if (e.language.empty()) return;
+  thread_local std::string text;
+  text = normal_language(e.language);
+  if (text != e.language) e.language = text;
+}
+
+}  // namespace tally::api

@@ -1,0 +1,129 @@
+"""Who the visitors are: agents and bots against an independent computation."""
+
+import collections
+import json
+import pathlib
+import re
+import tomllib
+
+import oracle
+from harness import Skip, check, check_equal
+from test_3_real_input import unpacked
+from test_8_reprocess import start, until
+
+UAP = pathlib.Path("/usr/share/uap-core/regexes.yaml")
+
+
+def read_patterns():
+    """{section: [(compiled, replacements)]} of uap-core's file, by Python's own regular expressions."""
+    if not UAP.exists():
+        raise Skip("package uap-core is not installed")
+    sections = {}
+    for line in UAP.read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"(\w+):", line):
+            rules = sections.setdefault(match[1], [])
+        elif match := re.match(r"\s+(?:- )?(\w+): *'((?:[^']|'')*)'", line):
+            if match[1] == "regex":
+                rules.append({})
+            rules[-1][match[1]] = match[2].replace("''", "'")
+    return {name: [(re.compile(r["regex"], re.I if "regex_flag" in r else 0), r) for r in rules]
+            for name, rules in sections.items()}
+
+
+def fill(text, match):
+    return re.sub(r"\$(\d)", lambda m: match[int(m[1])] or "" if int(m[1]) <= match.re.groups else "",
+                  text).strip()
+
+
+def parts(rules, agent, names):
+    for expression, rule in rules:
+        if match := expression.search(agent):
+            groups = [match[i] if i <= match.re.groups else None for i in range(1, len(names) + 1)]
+            return [fill(rule[n], match) if rule.get(n) else (g or "").strip()
+                    for n, g in zip(names, groups)]
+    return ["" for _ in names]
+
+
+def name_and_version(found):
+    family, major, minor = found
+    if not family or family == "Other":
+        return "", ""
+    return family, major + ("." + minor if minor and major[:1].isdigit() else "") if major else ""
+
+
+class Agents:
+    """What an agent says, computed without Tally."""
+
+    def __init__(self, bot_words):
+        self.rules = read_patterns()
+        self.bot_words = [re.compile(w, re.I) for w in bot_words]
+        self.known = {}
+
+    def of(self, agent):
+        if agent not in self.known:
+            browser = parts(self.rules["user_agent_parsers"], agent,
+                            ["family_replacement", "v1_replacement", "v2_replacement"])
+            system = parts(self.rules["os_parsers"], agent,
+                           ["os_replacement", "os_v1_replacement", "os_v2_replacement"])
+            device = parts(self.rules["device_parsers"], agent, ["device_replacement"])
+            bot = device[0] == "Spider" or any(w.search(agent) for w in self.bot_words)
+            self.known[agent] = (name_and_version(browser), name_and_version(system), bot)
+        return self.known[agent]
+
+
+def example(node, name):
+    return node.cli("ruleset", "example", name)
+
+
+def filtered(node, workspace, read, rules, name):
+    """The ledger's reasons after history was counted by these rules."""
+    file = workspace.path / f"{name}.toml"
+    file.write_text(rules)
+    number = start(node, file, "site")
+    until(node, number, "ready")
+    node.cli("reprocess", "promote", number)
+    return node.ledger(read)["filtered"]
+
+
+def rules_of(field, products):
+    return "".join(f'[[drop]]\nreason = "r{i}"\nfilter = ["and", [["is", "{field}", [{json.dumps(name)}]], '
+                   f'["is", "{field}_version", [{json.dumps(version)}]]]]\n'
+                   for i, (name, version) in enumerate(products))
+
+
+def compare_answers(node, read, lines):
+    """Events by browser, and by browser and version, as questions give them."""
+    for dimensions, key in ((["visit:browser"], lambda line: (line[0][0],)),
+                            (["visit:os", "visit:os_version"], lambda line: line[1])):
+        want = collections.Counter(tuple(part or "(none)" for part in key(line)) for line in lines)
+        rows = node.query(read, "site", ["events"], ["2015-05-17", "2015-05-20"], dimensions,
+                          pagination={"limit": 1000})["results"]
+        check_equal({tuple(r["dimensions"]): r["metrics"][0] for r in rows}, dict(want), f"events by {dimensions}")
+
+
+def test_the_access_log_gives_the_agents_of_an_independent_computation(workspace):
+    path = unpacked(workspace, "apache-access-*.log.xz", "access.log")
+    node = workspace.node().start()
+    _, read = node.create_merchant("site")
+    node.cli("import", "--merchant", "site", "--format", "combined", str(path), timeout=600)
+    bots = tomllib.loads(example(node, "bots"))
+    words = bots["drop"][0]["filter"][1][2][2]
+    check(len(words) > 10, f"the list of bots: {words}")
+    agents = Agents(words)
+    hits, _ = oracle.read_log()
+    lines = [agents.of("" if h.agent == "-" else h.agent) for h in hits]
+    compare_answers(node, read, lines)
+    for index, field in ((0, "visit:browser"), (1, "visit:os")):
+        counts = collections.Counter(line[index] for line in lines)
+        del counts[("", "")]
+        top = [product for product, _ in counts.most_common(100)]
+        check(len(top) > 20 and sum(counts[t] for t in top) > 6_000, f"{field}: {counts}")
+        got = filtered(node, workspace, read, rules_of(field, top), field.split(":")[1])
+        want = {f"r{i}": counts[text] for i, text in enumerate(top)}
+        wrong = {top[int(r[1:])]: (got.get(r), n) for r, n in want.items() if got.get(r) != n}
+        check(not wrong, f"{field}, got and want: {wrong}")
+    expected = sum(line[2] for line in lines)
+    check(1_500 < expected < 4_000, f"{expected} requests of bots")
+    got = filtered(node, workspace, read, example(node, "bots"), "bots")
+    check_equal(got["bot"], expected, "requests of bots")
+    check_equal(node.totals(read, "site", ["events"])["events"], len(hits) - sum(got.values()), "events left")
