@@ -61,6 +61,19 @@ result<export_request> parse_export(const parameter_source& parameter) {
   return request;
 }
 
+http_response export_answer(exported_text page, export_format format) {
+  const bool csv = format == export_format::csv;
+  http_response response{200,
+                         csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
+                         std::move(page.body),
+                         {},
+                         false,
+                         false};
+  response.headers.emplace_back("Tally-Cursor", page.cursor);
+  response.headers.emplace_back("Tally-More", page.more ? "true" : "false");
+  return response;
+}
+
 void run_export(actors::engine& engine, export_request request, std::chrono::milliseconds timeout,
                 actors::callback<exported_text> then) {
   const bool first = request.wish.after == 0;

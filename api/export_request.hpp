@@ -7,6 +7,7 @@
 
 #include "actors/engine.hpp"
 #include "api/export_text.hpp"
+#include "api/http_message.hpp"
 #include "domain/result.hpp"
 
 namespace tally::api {
@@ -30,6 +31,8 @@ struct exported_text {
   std::string cursor;  // what continues behind this page, also later
   bool more = false;   // there may be more already
 };
+/// The answer of GET /v1/export. The cursor is always given: new events continue behind it.
+[[nodiscard]] http_response export_answer(exported_text page, export_format format);
 /// `then` may run on any thread.
 void run_export(actors::engine& engine, export_request request, std::chrono::milliseconds timeout,
                 actors::callback<exported_text> then);

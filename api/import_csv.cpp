@@ -59,6 +59,8 @@ class csv_reader : public import_reader {
     while (parser_.next(row_)) take_row(sink);
     while (!open_.empty()) emit_oldest(sink);
   }
+  [[nodiscard]] std::vector<line_count> last_lines() const override { return ids_.last(); }
+  void remember(const std::vector<line_count>& lines) override { ids_.remember(lines); }
 
  private:
   void take_row(const import_sink& sink);

@@ -167,14 +167,14 @@ void job::show_progress(bool now) {
 void job::refuse(const refused_line& line) {
   report(line);
   if (options_.merchant.empty()) return;
-  std::string json = "{\"merchant\":";
-  append_json_text(json, options_.merchant);
-  append_field(json, "id", refused_ids_.next(line.text));
-  json += ",\"refused\":{\"code\":";
-  append_json_text(json, line.code);
-  append_field(json, "detail", line.detail);
-  append_field(json, "text", std::string_view{line.text}.substr(0, refused_text_bytes_max));
-  take({json + "}}", line.line, true});
+  std::string text = "{\"merchant\":";
+  append_json_text(text, options_.merchant);
+  append_field(text, "id", refused_ids_.next(line.text));
+  text += ",\"refused\":{\"code\":";
+  append_json_text(text, line.code);
+  append_field(text, "detail", line.detail);
+  append_field(text, "text", std::string_view{line.text}.substr(0, refused_text_bytes_max));
+  take({text + "}}", line.line, true});
 }
 
 void job::report(const refused_line& line) {

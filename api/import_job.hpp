@@ -19,6 +19,7 @@ namespace tally::api {
 struct import_progress {
   std::string file;
   std::uint64_t bytes_read = 0, bytes_total = 0;  // of all files; total 0: not known
+  std::uint64_t bytes_behind = 0;                 // of followed files: written and not yet read
   std::uint64_t events_sent = 0;
   std::chrono::milliseconds elapsed{};
 };

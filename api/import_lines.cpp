@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <unordered_set>
 #include <utility>
 
 #include "api/json_text.hpp"
@@ -10,7 +11,7 @@ namespace tally::api {
 
 namespace {
 
-constexpr std::size_t lines_remembered = 2'000'000;
+constexpr std::size_t lines_remembered = 2'000'000, last_lines = 4'096;
 constexpr std::string_view hex = "0123456789abcdef";
 
 }  // namespace
@@ -35,9 +36,33 @@ std::string line_ids::next(std::string_view text) {
     if (before != older_.end()) found->second = before->second;
   }
   const auto count = ++found->second;
+  note(key);
   auto id = hash_text(text);
   if (count > 1) id += "-" + std::to_string(count);
   return id;
+}
+
+void line_ids::note(std::uint64_t hash) {
+  if (last_.size() >= last_lines) last_.pop_front();
+  last_.push_back(hash);
+}
+
+std::vector<line_count> line_ids::last() const {
+  std::vector<line_count> lines;
+  std::unordered_set<std::uint64_t> given;
+  for (const auto hash : last_) {
+    if (!given.insert(hash).second) continue;
+    const auto found = recent_.find(hash);
+    lines.push_back({hash, found == recent_.end() ? older_.at(hash) : found->second});
+  }
+  return lines;
+}
+
+void line_ids::remember(const std::vector<line_count>& lines) {
+  for (const auto& line : lines) {
+    recent_[line.hash] = line.count;
+    note(line.hash);
+  }
 }
 
 void append_field(std::string& json, std::string_view name, std::string_view text) {

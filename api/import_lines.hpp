@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace tally::api {
 
@@ -43,6 +45,12 @@ class line_cutter {
   std::uint64_t number_ = 0;
 };
 
+/// How often a line came, by a hash of its text.
+struct line_count {
+  std::uint64_t hash = 0;
+  std::uint32_t count = 0;
+};
+
 /// Makes ids of lines. Remembers the last 2 to 4 million different lines; of equal ones further
 /// apart the later gets the id of the first, and counts as its repeat.
 class line_ids {
@@ -50,8 +58,16 @@ class line_ids {
   /// 32 hex digits of the text's hash, and "-2" and so on from the second equal one.
   [[nodiscard]] std::string next(std::string_view text);
 
+  /// The last 4,096 lines with their counts, each once. Where a log goes on in another file,
+  /// remember() of them lets equal lines on both sides of the border have different ids.
+  [[nodiscard]] std::vector<line_count> last() const;
+  void remember(const std::vector<line_count>& lines);
+
  private:
+  void note(std::uint64_t hash);
+
   std::unordered_map<std::uint64_t, std::uint32_t> recent_, older_;
+  std::deque<std::uint64_t> last_;  // hashes, oldest first
 };
 
 [[nodiscard]] std::string hash_text(std::string_view text);

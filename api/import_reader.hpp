@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "api/import_lines.hpp"
 #include "api/import_mapping.hpp"
 #include "domain/access_log.hpp"
 
@@ -39,6 +41,10 @@ class import_reader {
   virtual void feed(std::string_view bytes, const import_sink& sink) = 0;
   /// Says that the file is at its end.
   virtual void finish(const import_sink& sink) = 0;
+
+  /// Lines for the reader of the file in which a log goes on: see line_ids.
+  [[nodiscard]] virtual std::vector<line_count> last_lines() const = 0;
+  virtual void remember(const std::vector<line_count>& lines) = 0;
 };
 
 /// Native events. `merchant` is written into lines that name none, and lines that name another are

@@ -64,6 +64,8 @@ class ndjson_reader : public import_reader {
   void finish(const import_sink& sink) override {
     lines_.finish([&](auto... line) { take(line..., sink); });
   }
+  [[nodiscard]] std::vector<line_count> last_lines() const override { return ids_.last(); }
+  void remember(const std::vector<line_count>& lines) override { ids_.remember(lines); }
 
  private:
   void take(std::string_view text, std::uint64_t number, bool too_long, const import_sink& sink) {
@@ -114,6 +116,8 @@ class log_reader : public import_reader {
   void finish(const import_sink& sink) override {
     lines_.finish([&](auto... line) { take(line..., sink); });
   }
+  [[nodiscard]] std::vector<line_count> last_lines() const override { return ids_.last(); }
+  void remember(const std::vector<line_count>& lines) override { ids_.remember(lines); }
 
  private:
   void take(std::string_view text, std::uint64_t number, bool too_long, const import_sink& sink) {

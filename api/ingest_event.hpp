@@ -17,8 +17,8 @@ struct event_scratch {
   field_list extras;  // unknown fields, for e.extra
   field_list rest;    // those properties that go to e.props
   std::string props, extra, id, network, upper;
-  std::string refused_id;    // of an event that was refused: see rejected_event::id
-  std::string refused_text;  // what is kept of it; empty: the event as it came
+  std::string refused_id;     // of an event that was refused: see rejected_event::id
+  std::string refused_text;   // what is kept of it; empty: the event as it came
   std::string_view timezone;  // of the visitor: tells the country where nothing else does
 
   void clear();

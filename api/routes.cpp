@@ -86,20 +86,6 @@ http_response merchant_answer(const actors::merchant_report& r) {
   return {200, "application/json", body.dump(), {}, false, false};
 }
 
-/// The cursor is always given: new events continue behind it.
-http_response export_answer(exported_text page, export_format format) {
-  const bool csv = format == export_format::csv;
-  http_response response{200,
-                         csv ? "text/csv; charset=utf-8" : "application/x-ndjson",
-                         std::move(page.body),
-                         {},
-                         false,
-                         false};
-  response.headers.emplace_back("Tally-Cursor", page.cursor);
-  response.headers.emplace_back("Tally-More", page.more ? "true" : "false");
-  return response;
-}
-
 }  // namespace
 
 class routes : public std::enable_shared_from_this<routes> {
