@@ -234,7 +234,8 @@ outcome_text rejects(command_context& context, const arguments& a) {
 outcome_text backup(command_context& context, const arguments& a) {
   if (a.words.size() != 1) return usage("backup DIRECTORY");
   static_cast<void>(request<bool>(context, context.keeper, flush_atom::value));
-  const auto made = persistence::backup(*context.env->journal, *context.env->state, a.words[0]);
+  const auto made = persistence::backup(*context.env->journal, *context.env->state, a.words[0],
+                                        context.env->history.get());
   if (!made) return made.error();
   audit(context, "backup", {{"directory", a.words[0]}});
   return json{{"directory", a.words[0]}}.dump();

@@ -43,7 +43,7 @@ struct field_name {
 };
 
 // Sorted by length, so that a look-up compares only names of its own length.
-constexpr std::array<field_name, 23> field_names{{{"os", field::os},
+constexpr std::array<field_name, 24> field_names{{{"os", field::os},
                                                   {"at", field::at},
                                                   {"id", field::id},
                                                   {"ip", field::address},

@@ -57,7 +57,8 @@ std::string list_of(std::span<const std::string_view> patterns) {
 }
 
 std::string bots() {
-  return R"(# Leaves out what no person did. The events stay in the journal and count again without this.
+  return R"(# Leaves out what no person did. The events stay in the journal and count again without
+# this.
 
 # Crawlers, monitors, feed readers, headless browsers, HTTP libraries: what a node recognised when
 # the event arrived, our list of words for older events, and what a page's own script noticed.
@@ -92,8 +93,8 @@ std::string referrer_spam() {
 }
 
 std::string own_traffic() {
-  return R"(# Leaves out what your own people do. Replace the networks by yours: the /24 of an IPv4 address, the
-# /48 of an IPv6 address, which is all that a node keeps of it.
+  return R"(# Leaves out what your own people do. Replace the networks by yours: the /24 of an IPv4
+# address, the /48 of an IPv6 address, which is all that a node keeps of it.
 [[drop]]
 reason = "own_traffic"
 filter = ["or", [

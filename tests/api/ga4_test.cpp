@@ -44,7 +44,7 @@ TEST_F(ga4_test, reads_a_page_view) {
   EXPECT_EQ(e.url, "https://shop/a");
   EXPECT_EQ(e.referrer, "https://r/");
   EXPECT_EQ(e.title, "T");
-  EXPECT_EQ(e.language, "en-gb");
+  EXPECT_EQ(e.language, "en-GB");
   EXPECT_EQ(e.screen, "1x2");
   EXPECT_EQ(e.props,
             "\x81\xb4"

@@ -11,8 +11,8 @@ namespace {
 
 TEST(receipt_json, lists_rejected_events_by_index) {
   const std::vector<rejected_event> rejected{
-      {7, "bad_amount", "order.items[0].price: '2,55' is not a decimal number", "shop", "raw"},
-      {2, "over_quota", "a \"quoted\" detail", "", ""}};
+      {7, "bad_amount", "order.items[0].price: '2,55' is not a decimal number", "shop", "raw", ""},
+      {2, "over_quota", "a \"quoted\" detail", "", "", ""}};
   EXPECT_EQ(
       receipt_json(998, 1, rejected, "token", 250),
       R"({"accepted":998,"duplicate":1,"rejected":[)"

@@ -95,7 +95,7 @@ TEST_F(posthog_test, refuses_what_it_cannot_use) {
       {"event":"x","timestamp":"1969-12-31T00:00:00Z"},{"event":"good"}]})");
   EXPECT_EQ(r.reply.status, 200u);
   EXPECT_EQ(r.only().name, "good");
-  EXPECT_EQ(r.got->batch.rejected.size(), 4u);
+  EXPECT_EQ(r.got->batch.rejected.size(), 5u);
 }
 
 }  // namespace
