@@ -86,7 +86,8 @@ struct node_env {
                    std::make_shared<std::function<void()>>(std::move(task)));
   }
   /// Runs `task` on a scan worker when it is `merchant`'s turn, or `refuse` where too much waits.
-  void run_scan(std::string merchant, std::function<void()> task, std::function<void()> refuse) {
+  void run_scan(std::string merchant, std::function<void()> task,
+                std::function<void()> refuse) const {
     caf::anon_send(scans, run_atom::value,
                    std::make_shared<scan_task>(
                        scan_task{std::move(merchant), std::move(task), std::move(refuse)}));

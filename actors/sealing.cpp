@@ -1,6 +1,9 @@
 #include "actors/sealing.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <optional>
 #include <utility>
@@ -16,6 +19,13 @@ constexpr std::chrono::milliseconds tick_every{1'000}, hurry{100};
 constexpr std::chrono::seconds flush_timeout{60};
 constexpr std::chrono::seconds after_failure{60};
 
+/// Sealing may wait, events and questions may not: on a busy machine this thread comes last.
+void give_way() {
+  constexpr int politeness = 10;
+  const auto me = static_cast<id_t>(::syscall(SYS_gettid));
+  static_cast<void>(::setpriority(PRIO_PROCESS, me, politeness));
+}
+
 struct sealing_state {
   node_env_ptr env;
   std::vector<lane_actor> lanes;
@@ -26,6 +36,7 @@ struct sealing_state {
   persistence::round_number target = 0;  // everything before it is to be saved and sealed
   bool flushing = false;
   std::vector<caf::typed_response_promise<std::uint64_t>> waiting;
+  bool polite = false;
 };
 
 void seal(sealing_state& s) {
@@ -65,6 +76,7 @@ void answer(sealing_state& s) {
 
 void tick(sealing_actor::pointer self, const std::shared_ptr<sealing_state>& s) {
   auto& env = *s->env;
+  if (!std::exchange(s->polite, true)) give_way();
   const auto now = steady_clock::now();
   const auto& options = env.options;
   const bool rest =
@@ -106,8 +118,8 @@ sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr e
   s->lanes = std::move(lanes);
   s->keeper = std::move(keeper);
   // What was saved before the start is sealed at once: nobody knows which merchants are in it.
-  seal(*s);
-  self->delayed_send(self, tick_every, tick_atom::value);
+  s->target = s->env->saved_before;
+  self->delayed_send(self, std::chrono::milliseconds{0}, tick_atom::value);
   return {
       [self, s](tick_atom) { tick(self, s); },
       [self, s](flush_atom) { return seal_all(self, s); },

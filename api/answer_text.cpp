@@ -7,6 +7,7 @@
 #include "api/json_text.hpp"
 #include "domain/client_time.hpp"
 #include "domain/query_metrics.hpp"
+#include "domain/scan_metrics.hpp"
 
 namespace tally::api {
 namespace {
@@ -34,8 +35,9 @@ std::string tenths(int128 n) {
 }
 
 metric_unit unit_of(std::string_view metric) {
-  const auto* const found = find_metric(metric);
-  return found == nullptr ? metric_unit::count : found->unit;
+  if (const auto* const found = find_metric(metric)) return found->unit;
+  const auto* const scanned = find_scan_metric(metric);
+  return scanned == nullptr ? metric_unit::count : scanned->unit;
 }
 
 /// Writes JSON, putting the commas.

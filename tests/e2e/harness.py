@@ -84,6 +84,7 @@ class Node:
         self.flags = list(flags)
         self.env = dict(os.environ, XDG_STATE_HOME=str(workspace.path / "xdg"), **(env or {}))
         self.process = None
+        self.served = False  # its ports are known to others
 
     def launch(self):
         with open(self.log, "ab") as log:
@@ -99,8 +100,15 @@ class Node:
         end = time.monotonic() + patience
         while time.monotonic() < end:
             if self.process.poll() is not None:
+                if not self.served and "Address already in use" in self.tail():
+                    # Somebody took a port that was free a moment ago.
+                    self.port, self.admin_port, self.console_port = free_port(), free_port(), free_port()
+                    self.log.unlink()
+                    self.launch()
+                    continue
                 raise Failed(f"node ended with {self.process.returncode}\n{self.tail()}")
             if self.ready():
+                self.served = True
                 return self
             time.sleep(0.01)
         raise Failed(f"node not ready after {patience} s\n{self.tail()}")
