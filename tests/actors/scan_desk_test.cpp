@@ -33,7 +33,10 @@ class scan_desk_test : public ::testing::Test {
       if (run) run();
       note(merchant);
     };
-    task->refuse = [this, merchant] { note("refused " + merchant); };
+    task->refuse = [this, merchant] {
+      note("refused " + merchant);
+      refused.set_value();
+    };
     caf::anon_send(desk, run_atom::value, task);
     ++sent;
   }
@@ -42,7 +45,9 @@ class scan_desk_test : public ::testing::Test {
     seen.push_back(what);
     if (seen.size() == sent) all.set_value();
   }
+  /// What became of all, where the last one added was refused: then the desk knows all of them.
   std::vector<std::string> outcome() {
+    refused.get_future().wait();
     held.set_value();
     all.get_future().wait();
     const std::lock_guard lock{mutex};
@@ -53,15 +58,15 @@ class scan_desk_test : public ::testing::Test {
   std::unique_ptr<caf::actor_system> system;
   node_env_ptr env;
   scan_desk_actor desk;
-  std::promise<void> held, all;
+  std::promise<void> held, refused, all;
   std::mutex mutex;
   std::vector<std::string> seen;
   std::atomic<std::size_t> sent{0};
 };
 
 TEST_F(scan_desk_test, lets_merchants_take_turns) {
-  for (const auto* merchant : {"a", "a", "a", "b", "c"}) add(merchant);
-  EXPECT_EQ(outcome(), (std::vector<std::string>{"first", "a", "b", "c", "a", "a"}));
+  for (const auto* merchant : {"a", "a", "a", "b", "c", "d"}) add(merchant);
+  EXPECT_EQ(outcome(), (std::vector<std::string>{"refused d", "first", "a", "b", "c", "a", "a"}));
 }
 
 TEST_F(scan_desk_test, refuses_what_is_too_much) {
