@@ -128,11 +128,14 @@ agent_facts read_agent(std::string_view agent) {
 
 versioned_name split_version(std::string_view text) {
   constexpr std::array<std::string_view, 6> names{"XP", "Vista", "ME", "NT", "CE", "RT"};
+  constexpr std::array<std::string_view, 2> two_words{"Windows NT", "Windows RT"};  // NT 4.0, RT 8
   const auto space = text.rfind(' ');
   if (space == std::string_view::npos || space == 0) return {text, {}};
+  const auto before = text.substr(0, space);
   const auto last = text.substr(space + 1);
-  if (begins_with_digit(last) || is_one_of(last, names)) return {text.substr(0, space), last};
-  return {text, {}};
+  if (!begins_with_digit(last) && !is_one_of(last, names)) return {text, {}};
+  if (!is_one_of(before, two_words)) return {before, last};
+  return {before.substr(0, before.rfind(' ')), text.substr(before.rfind(' ') + 1)};
 }
 
 }  // namespace tally

@@ -205,6 +205,9 @@ TEST(split_version, cuts_what_is_a_version_and_no_part_of_the_name) {
                               {"Mac OS X 10.15", "Mac OS X", "10.15"},
                               {"Windows XP", "Windows", "XP"},
                               {"Windows 2000", "Windows", "2000"},
+                              {"Windows NT", "Windows", "NT"},
+                              {"Windows NT 4.0", "Windows", "NT 4.0"},
+                              {"Windows RT 8", "Windows", "RT 8"},
                               {"firefox", "firefox", ""},
                               {" 12", " 12", ""},
                               {"", "", ""}};
