@@ -6,7 +6,9 @@
 #include <set>
 #include <string>
 
+#include "domain/event_field.hpp"
 #include "domain/query_metrics.hpp"
+#include "domain/scan_metrics.hpp"
 
 namespace tally::api {
 namespace {
@@ -28,6 +30,16 @@ TEST(openapi_document, names_every_metric_that_rows_can_answer) {
   EXPECT_EQ(document["components"]["schemas"]["metric"]["enum"], json(known));
 }
 
+TEST(openapi_document, names_every_field_and_metric_that_events_answer) {
+  const auto document = json::parse(openapi_document());
+  const auto& schemas = document["components"]["schemas"];
+  EXPECT_EQ(schemas["field"]["enum"], json(scan_field_names()));
+  for (const auto& name : schemas["event_metric"]["enum"]) {
+    EXPECT_NE(find_scan_metric(name.get<std::string>()), nullptr) << name;
+    EXPECT_EQ(find_metric(name.get<std::string>()), nullptr) << name << " is a metric of rows";
+  }
+}
+
 TEST(openapi_document, has_the_public_paths) {
   const auto document = json::parse(openapi_document());
   EXPECT_EQ(document["openapi"], "3.1.0");
@@ -47,7 +59,8 @@ TEST(openapi_document, has_the_public_paths) {
                            "/g/collect",    "/batch",
                            "/i/v0/e",       "/capture",
                            "/matomo.php",   "/api/s/track",
-                           "/v1/pixel.gif"})
+                           "/v1/pixel.gif", "/api/v2/funnel",
+                           "/v1/export",    "/api/v2/retention"})
     EXPECT_TRUE(document["paths"].contains(path)) << path;
 }
 

@@ -121,9 +121,9 @@ async function hold(name, arbitrary, property) {
   console.log(`${name} held in ${Date.now() - began} ms`);
 }
 
-function posting(path, usual) {
+function posting(path, usual, more = []) {
   const schema = contract.paths[path].post.requestBody.content['application/json'].schema;
-  const arbitrary = fc.tuple(bodies(value(schema)), keys(usual), encodings);
+  const arbitrary = fc.tuple(bodies(fc.oneof(value(schema), ...more)), keys(usual), encodings);
   return hold(path, arbitrary, ([body, key, { packed, ...headers }]) =>
     check(path, 'post', packed ? { key, body: gzipSync(body), headers: { 'Content-Encoding': 'gzip' } }
                                : { key, body, headers: { 'Content-Type': 'application/json', ...headers } }));
@@ -139,7 +139,11 @@ const answerable = fc.record({
   site_id: fc.constant('shop'),
   metrics: fc.uniqueArray(fc.constantFrom(...contract.components.schemas.metric.enum), { minLength: 1, maxLength: 4 }),
   date_range: when,
-  dimensions: fc.constantFrom([], ['time'], ['time:day'], ['time:hour'], ['time:month'], ['event:name']),
+  dimensions: fc.oneof(
+    fc.constantFrom([], ['time'], ['time:day'], ['time:hour'], ['time:month'], ['event:name']),
+    fc.uniqueArray(fc.constantFrom(...contract.components.schemas.field.enum, 'time:day', 'event:props:plan'),
+                   { minLength: 1, maxLength: 3 })),
+  filters: fc.array(value(contract.components.schemas.filter), { maxLength: 2 }),
   timezone: fc.constantFrom('Europe/Berlin', 'Asia/Kathmandu', 'Pacific/Chatham'),
   compare: fc.constantFrom('previous_period', 'year_over_year', ['2010-11-01', '2010-11-30']),
   match_day_of_week: fc.boolean(),
@@ -157,6 +161,16 @@ const questions = fc.oneof({ weight: 4, arbitrary: answerable }, { weight: 2, ar
 await hold('/api/v2/query', fc.tuple(bodies(questions), keys([readKey, platformKey]),
     fc.constantFrom('application/json', '*/*', 'text/csv', 'application/x-ndjson', 'nonsense')),
   ([body, key, Accept]) => check('/api/v2/query', 'post', { key, body, headers: { Accept } }));
+const about = { site_id: fc.constant('shop'), date_range: when };
+const step = fc.record({ filter: fc.constantFrom(['is', 'event:name', ['page']], ['is', 'event:name', ['order']]) });
+await posting('/api/v2/funnel', [readKey, platformKey],
+              [fc.record({ ...about, steps: fc.array(step, { minLength: 2, maxLength: 4 }) })]);
+await posting('/api/v2/retention', [readKey, platformKey],
+              [fc.record({ ...about, period: fc.constantFrom('day', 'week', 'month') })]);
+await hold('/v1/export', fc.tuple(fc.oneof(
+    fc.constantFrom('', '?limit=5', '?limit=0', '?cursor=2&format=csv', '?from=2010-12-01&to=2010-12-02', '?merchant=shop'),
+    fc.webQueryParameters().map((q) => `?${q}`)), keys([readKey, platformKey])),
+  ([query, key]) => check('/v1/export', 'get', { query, key }));
 await hold('/v1/merchant', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop', '?merchant=', '?merchant=nobody',
     '?merchant=%00', '?merchant=%', '?merchant=a&merchant=b'), fc.webQueryParameters().map((q) => `?${q}`)),
     keys([readKey, platformKey])),
@@ -164,5 +178,7 @@ await hold('/v1/merchant', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop
 const counts = [...seen].sort().map(([what, count]) => `${what}: ${count}`);
 console.log(counts.join('\n'));
 for (const wanted of ['/v1/events 200', '/v1/events 400', '/v1/batch 200', '/api/v2/query 200', '/api/v2/query 400',
-                      '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404'])
+                      '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404',
+                      '/api/v2/funnel 200', '/api/v2/funnel 400', '/api/v2/retention 200', '/v1/export 200',
+                      '/v1/export 400'])
   if (!seen.has(wanted)) throw new Error(`never seen: ${wanted}`);
