@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "actors/io_worker.hpp"
 #include "domain/query_range.hpp"
 #include "domain/scan.hpp"
 #include "domain/shard.hpp"
@@ -95,7 +96,7 @@ class question_scan {
       if (!columns) return columns.error();
       columns->newest_before_ms = newest_before;
       if (auto added = work.add(*columns); !added) return added;
-      newest_before = std::max(newest_before, newest_of(rows));
+      if (end < tail_.size()) newest_before = std::max(newest_before, newest_of(rows));
     }
     return done{};
   }
@@ -127,23 +128,6 @@ class question_scan {
   std::vector<tail_row> tail_;
   std::uint64_t skipped_ = 0;  // blocks
 };
-
-/// Adds the merchant's events of one round, up to an offset.
-status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
-                 std::string_view round, std::uint64_t upto) {
-  const auto entries = persistence::decode_round(round);
-  if (!entries) return entries.error();
-  for (const auto& entry : *entries) {
-    if (entry.header.shard != owner.shard) continue;
-    persistence::for_each_event(
-        entry.payload, entry.header.count, [&](std::uint32_t i, std::string_view bytes) {
-          const auto offset = entry.header.base + i;
-          if (offset <= upto && persistence::peek_merchant(bytes) == owner.merchant)
-            events.push_back({offset, entry.header.stamped_at, std::string{bytes}});
-        });
-  }
-  return done{};
-}
 
 }  // namespace
 

@@ -18,19 +18,6 @@ void for_each_tail_event(const std::vector<persistence::round_entry>& entries, F
                                 });
 }
 
-status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
-                 const std::string& round) {
-  const auto entries = persistence::decode_round(round);
-  if (!entries) return entries.error();
-  for_each_tail_event(*entries,
-                      [&](std::uint16_t shard, std::string_view merchant, std::uint64_t offset,
-                          event_time stamped_at, std::string_view bytes) {
-                        if (shard == owner.shard && merchant == owner.merchant)
-                          events.push_back({offset, stamped_at, std::string{bytes}});
-                      });
-  return done{};
-}
-
 /// Brings the generation that is to serve to the offset of the one that did.
 status catch_up(node_env& env, const persistence::state_owner& owner,
                 const persistence::serving_record& serving, loaded_merchant& loaded) {
@@ -63,6 +50,22 @@ status catch_up(node_env& env, const persistence::state_owner& owner,
 }
 
 }  // namespace
+
+status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
+                 std::string_view round, std::uint64_t upto) {
+  const auto entries = persistence::decode_round(round);
+  if (!entries) return entries.error();
+  for (const auto& entry : *entries) {
+    if (entry.header.shard != owner.shard) continue;
+    persistence::for_each_event(
+        entry.payload, entry.header.count, [&](std::uint32_t i, std::string_view bytes) {
+          const auto offset = entry.header.base + i;
+          if (offset <= upto && persistence::peek_merchant(bytes) == owner.merchant)
+            events.push_back({offset, entry.header.stamped_at, std::string{bytes}});
+        });
+  }
+  return done{};
+}
 
 loaded_ptr load_merchant(node_env& env, const std::string& merchant,
                          const std::vector<persistence::round_number>& rounds,

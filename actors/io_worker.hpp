@@ -1,6 +1,8 @@
 #pragma once
 
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/node_env.hpp"
@@ -18,6 +20,11 @@ io_actor::behavior_type io_worker(io_actor::pointer self, std::uint32_t number);
 loaded_ptr load_merchant(node_env& env, const std::string& merchant,
                          const std::vector<persistence::round_number>& rounds,
                          std::vector<tail_event> events);
+
+/// Adds the merchant's events of one round, up to an offset. corrupt_record where it is damaged.
+status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
+                 std::string_view round,
+                 std::uint64_t upto = std::numeric_limits<std::uint64_t>::max());
 
 /// Reads the log from `from` to `to` once and keeps the events of one lane's merchants: what a
 /// lane catches up with after a crash. A lane's share of the tail is held in memory. Waits for the

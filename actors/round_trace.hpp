@@ -3,7 +3,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -35,16 +34,19 @@ class round_trace {
 
    private:
     friend class round_trace;
-    std::vector<std::pair<std::shared_ptr<const chunk>, std::uint32_t>> chunks_;
+    std::shared_ptr<const std::vector<std::shared_ptr<chunk>>> chunks_;
+    std::uint32_t last_size_ = 0;  // of the last chunk; the others are no longer written to
   };
 
   void note(std::uint64_t hash, persistence::round_number round);
   /// Lets go of what is only about rounds before `round`.
   void forget_before(persistence::round_number round);
+  /// Every question asks for one, so it costs no more than a count of references.
   [[nodiscard]] picture look() const;
 
  private:
-  std::deque<std::shared_ptr<chunk>> chunks_;
+  using chunk_list = std::vector<std::shared_ptr<chunk>>;
+  std::shared_ptr<const chunk_list> chunks_ = std::make_shared<chunk_list>();
 };
 
 }  // namespace tally::actors

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "domain/shard.hpp"
 #include "persistence/sealer.hpp"
 
 namespace tally::actors {
@@ -38,6 +39,12 @@ struct sealing_state {
   std::vector<caf::typed_response_promise<std::uint64_t>> waiting;
   bool polite = false;
 };
+
+result<persistence::state_owner> serving_owner(const node_env& env, std::string_view merchant) {
+  const auto serving = serving_of(env, merchant);
+  if (!serving) return serving.error();
+  return owner_of(merchant_hash(merchant), merchant, serving->generation);
+}
 
 void seal(sealing_state& s) {
   auto& env = *s.env;
@@ -112,7 +119,9 @@ sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr e
                                      std::vector<lane_actor> lanes, keeper_actor keeper) {
   auto s = std::make_shared<sealing_state>();
   s->work.emplace(*env->journal, *env->state, *env->history,
-                  persistence::serving_owners(*env->journal, *env->state));
+                  [shared = env.get()](std::uint16_t, std::string_view merchant) {
+                    return serving_owner(*shared, merchant);
+                  });
   s->bytes_sealed_at = env->log_bytes_now;
   s->env = std::move(env);
   s->lanes = std::move(lanes);

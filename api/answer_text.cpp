@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "api/json_text.hpp"
+#include "api/text_table.hpp"
 #include "domain/client_time.hpp"
 #include "domain/query_metrics.hpp"
 #include "domain/scan_metrics.hpp"
@@ -344,19 +345,6 @@ class answer_writer {
   json_out out_;
 };
 
-void put_field(std::string& line, std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    line += text;
-    return;
-  }
-  line += '"';
-  for (const char c : text) {
-    if (c == '"') line += '"';
-    line += c;
-  }
-  line += '"';
-}
-
 }  // namespace
 
 std::string to_json(const question& q, const actors::query_reply& reply) {
@@ -399,7 +387,7 @@ std::string to_csv(const question& q, const actors::query_reply& reply) {
   for (const auto& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i) {
       if (i != 0) text += ',';
-      put_field(text, line[i]);
+      append_csv_field(text, line[i]);
     }
     text += '\n';
   }

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "api/text_table.hpp"
+
 namespace tally::api {
 namespace {
 
@@ -130,23 +132,10 @@ void append_ndjson(std::string& out, const event& e, std::uint64_t offset) {
   out += '\n';
 }
 
-void append_field(std::string& out, std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-}
-
 void append_csv(std::string& out, const event& e, std::uint64_t offset) {
   const auto next = [&](std::string_view text) {
     out += ',';
-    append_field(out, text);
+    append_csv_field(out, text);
   };
   const auto next_amount = [&](const std::optional<money>& m) { next(m ? amount(*m) : ""); };
   out += std::to_string(offset);

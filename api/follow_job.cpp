@@ -25,7 +25,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds progress_interval{100}, first_wait{100}, longest_wait{5'000};
 /// After that the node is asked anew where it listens: it may have been started elsewhere.
 constexpr milliseconds sender_patience{15'000};
-constexpr std::size_t places_named = 5;
 /// A node that starts has not yet written the token that its console wants to see.
 constexpr int refusals_max = 20;
 
@@ -77,19 +76,8 @@ class follower {
 };
 
 void follower::refuse(const std::string& file, const refused_line& line) {
-  auto& of_code = summary_.refused[line.code];
-  ++of_code.count;
-  if (of_code.first.size() < places_named) {
-    of_code.first.push_back(file + ":" + std::to_string(line.line));
-  }
-  if (!rejects_.is_open()) return;
-  std::string out = "{\"file\":";
-  append_json_text(out, file);
-  out += ",\"line\":" + std::to_string(line.line);
-  append_field(out, "code", line.code);
-  append_field(out, "detail", line.detail);
-  append_field(out, "text", line.text);
-  rejects_ << out << "}\n" << std::flush;
+  note_refused(summary_, rejects_, file, line);
+  rejects_.flush();
 }
 
 /// False after `stop`.

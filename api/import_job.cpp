@@ -128,7 +128,6 @@ class job {
   status run_file(const std::string& file);
   void take(imported_event event);
   void refuse(const refused_line& line);
-  void report(const refused_line& line);
   status flush();
   void show_progress(bool now);
   void fail(failure why) {
@@ -165,7 +164,7 @@ void job::show_progress(bool now) {
 
 /// Takes a line that became no event. The ledger has its beginning and the reason.
 void job::refuse(const refused_line& line) {
-  report(line);
+  note_refused(summary_, rejects_, file_, line);
   if (options_.merchant.empty()) return;
   std::string text = "{\"merchant\":";
   append_json_text(text, options_.merchant);
@@ -175,21 +174,6 @@ void job::refuse(const refused_line& line) {
   append_field(text, "detail", line.detail);
   append_field(text, "text", std::string_view{line.text}.substr(0, refused_text_bytes_max));
   take({text + "}}", line.line, true});
-}
-
-void job::report(const refused_line& line) {
-  const auto place = file_ + ":" + std::to_string(line.line);
-  auto& of_code = summary_.refused[line.code];
-  ++of_code.count;
-  if (of_code.first.size() < places_named) of_code.first.push_back(place);
-  if (!rejects_.is_open()) return;
-  std::string out = "{\"file\":";
-  append_json_text(out, file_);
-  out += ",\"line\":" + std::to_string(line.line);
-  append_field(out, "code", line.code);
-  append_field(out, "detail", line.detail);
-  append_field(out, "text", line.text);
-  rejects_ << out << "}\n";
 }
 
 void job::take(imported_event event) {
@@ -217,8 +201,9 @@ status job::flush() {
   const auto count = batch_.size();
   const auto refused = std::ranges::count(batch_, true, &imported_event::refused);
   batch_bytes_ = 0;
-  auto sent = sender_.send(std::exchange(batch_, {}), summary_,
-                           [this](const refused_line& line) { report(line); });
+  auto sent = sender_.send(std::exchange(batch_, {}), summary_, [this](const refused_line& line) {
+    note_refused(summary_, rejects_, file_, line);
+  });
   if (!sent || summary_.stopped) return sent;
   summary_.events += count - static_cast<std::uint64_t>(refused);
   entry_->events += count;
@@ -274,6 +259,22 @@ result<import_summary> job::run() {
 }
 
 }  // namespace
+
+void note_refused(import_summary& summary, std::ofstream& rejects, const std::string& file,
+                  const refused_line& line) {
+  auto& of_code = summary.refused[line.code];
+  ++of_code.count;
+  if (of_code.first.size() < places_named)
+    of_code.first.push_back(file + ":" + std::to_string(line.line));
+  if (!rejects.is_open()) return;
+  std::string out = "{\"file\":";
+  append_json_text(out, file);
+  out += ",\"line\":" + std::to_string(line.line);
+  append_field(out, "code", line.code);
+  append_field(out, "detail", line.detail);
+  append_field(out, "text", line.text);
+  rejects << out << "}\n";
+}
 
 result<import_summary> run_import(const import_options& options) {
   auto resume = resume_state::open(options.resume_file);

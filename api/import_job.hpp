@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -54,6 +55,11 @@ struct import_summary {
   bool stopped = false;
   std::chrono::milliseconds elapsed{};
 };
+
+/// Counts a line that became no event, with where the first ones stand, and writes it down where
+/// `rejects` is open.
+void note_refused(import_summary& summary, std::ofstream& rejects, const std::string& file,
+                  const refused_line& line);
 
 /// Reads the files in order and sends their events in batches to POST /v1/events. Where the node
 /// answers 429 or 503, or not at all, the same batch is sent again; events over a merchant's rate

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "api/ack_token.hpp"
 #include "api/question_reader.hpp"
 
 namespace tally::api {
@@ -112,6 +113,24 @@ result<query_request> parse_query(std::string_view body) {
   return request;
 }
 
+result<asked_when> when_of(const query_request& request) {
+  asked_when when;
+  when.wait_max = request.max_wait;
+  if (!request.after.empty()) {
+    auto positions = decode_ack(request.after);
+    if (!positions) return failure{errc::bad_request, "/consistency/after: not an ack token"};
+    when.after = std::move(*positions);
+  }
+  if (request.generation != "current")
+    when.generation =
+        static_cast<std::uint32_t>(std::strtoul(request.generation.c_str(), nullptr, 10));
+  return when;
+}
+
+event_time wall_clock() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
 query_problem describe(const failure& why) {
   query_problem problem{http_status(why.code), std::string{to_string(why.code)}, "", why.detail};
   auto& detail = problem.detail;
@@ -121,7 +140,8 @@ query_problem describe(const failure& why) {
     detail.erase(0, colon + 2);
     return front;
   };
-  constexpr std::array codes{"too_fine: "sv, "not_yet: "sv, "too_many_buckets: "sv};
+  constexpr std::array codes{"too_fine: "sv, "not_yet: "sv, "too_many_buckets: "sv,
+                             "too_many_groups: "sv, "too_much_memory: "sv};
   const bool coded =
       std::ranges::any_of(codes, [&](std::string_view c) { return detail.starts_with(c); });
   if (why.code == errc::unsupported && coded) problem.code = cut_front();

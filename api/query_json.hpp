@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "actors/engine.hpp"
 #include "domain/query.hpp"
 #include "domain/result.hpp"
 
@@ -21,6 +24,23 @@ struct query_request {
   std::chrono::milliseconds max_wait{500};  // for it
   std::string generation = "current";       // or a number; the caller refuses what it has not
 };
+
+/// What a question says of when it may be answered, and by whom.
+struct asked_when {
+  std::vector<actors::ack_position> after;
+  std::uint32_t generation = 0;  // 0: the one that serves
+  std::chrono::milliseconds wait_max{};
+
+  /// How long the answer may take: as asked where it waits for events, else `timeout`.
+  [[nodiscard]] std::chrono::milliseconds wait_of(std::chrono::milliseconds timeout) const {
+    return after.empty() ? timeout : wait_max;
+  }
+};
+/// bad_request where `after` is no ack token.
+result<asked_when> when_of(const query_request& request);
+
+/// The node's clock, to the millisecond.
+[[nodiscard]] event_time wall_clock();
 
 /// Reads a question as docs/reference/query.md describes it: form only, the merchant is not
 /// looked at, and empty where the question names none. bad_request with a JSON pointer in front of

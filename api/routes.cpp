@@ -4,7 +4,6 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
-#include "api/ack_token.hpp"
 #include "api/alias_directory.hpp"
 #include "api/answer_cache.hpp"
 #include "api/answer_text.hpp"
@@ -29,10 +28,6 @@ namespace {
 using actors::key_facts;
 using actors::key_scope;
 using request_ptr = std::shared_ptr<http_request>;
-
-event_time wall_clock() {
-  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 http_response not_authorized(const failure& why) {
   if (why.code == errc::unauthorized || why.code == errc::forbidden) {
@@ -356,19 +351,13 @@ namespace {
 void send_question(actors::engine& engine, query_request asked, std::string format,
                    std::chrono::milliseconds timeout,
                    std::function<void(result<std::string>)> then) {
-  std::vector<actors::ack_position> after;
-  if (!asked.after.empty()) {
-    auto positions = decode_ack(asked.after);
-    if (!positions) return then(failure{errc::bad_request, "/consistency/after: not an ack token"});
-    after = std::move(*positions);
-  }
-  if (asked.generation != "current")
-    asked.q.generation =
-        static_cast<std::uint32_t>(std::strtoul(asked.generation.c_str(), nullptr, 10));
-  const auto wait = after.empty() ? timeout : asked.max_wait;
+  auto when = when_of(asked);
+  if (!when) return then(when.error());
+  const auto wait = when->wait_of(timeout);
   auto q = std::make_shared<question>(std::move(asked.q));
+  q->generation = when->generation;
   engine.ask(
-      *q, std::move(after), wait, wall_clock(),
+      *q, std::move(when->after), wait, wall_clock(),
       [q, format = std::move(format), then = std::move(then)](result<actors::query_reply> reply) {
         if (!reply) return then(reply.error());
         then(answer_as(*q, *reply, format));

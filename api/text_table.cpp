@@ -110,13 +110,6 @@ std::string line_of(const std::vector<std::string>& row, const std::vector<std::
   return out + "\n";
 }
 
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string{"\"\""} : std::string{c};
-  return out + "\"";
-}
-
 /// A bar of `eighths` of a column.
 std::string bar(std::size_t eighths) {
   static constexpr std::array<std::string_view, 8> parts{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -153,11 +146,25 @@ std::string render(const text_table& table) {
   return out;
 }
 
+void append_csv_field(std::string& out, std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+}
+
 std::string render_csv(const text_table& table) {
   std::string out;
   const auto add = [&](const std::vector<std::string>& row) {
     for (std::size_t i = 0; i < table.header.size(); ++i) {
-      out += (i == 0 ? "" : ",") + csv_cell(cell(row, i));
+      out += i == 0 ? "" : ",";
+      append_csv_field(out, cell(row, i));
     }
     out += "\n";
   };

@@ -20,6 +20,8 @@ struct text_table {
 /// Control characters are shown as '?', so that data cannot steer the terminal.
 [[nodiscard]] std::string render(const text_table& table);
 
+/// Appends a field of CSV, in quotes where it needs them (RFC 4180).
+void append_csv_field(std::string& out, std::string_view text);
 /// RFC 4180 with \n line ends.
 [[nodiscard]] std::string render_csv(const text_table& table);
 

@@ -6,14 +6,13 @@
 
 #include "domain/query_metrics.hpp"
 #include "domain/query_range.hpp"
+#include "domain/question_failure.hpp"
 #include "domain/scan_visits.hpp"
 
 namespace tally {
 namespace {
 
-failure bad(std::string_view pointer, const std::string& text) {
-  return {errc::bad_request, std::string{pointer} + ": " + text};
-}
+using question_failure::bad;
 
 metric_value percent(std::int64_t part, std::int64_t whole) {
   if (whole <= 0) return {};

@@ -113,6 +113,9 @@ struct answer {
   std::vector<std::string> other_currencies;  // with sales in range that are not in the answer
 };
 
+/// Notes the largest error of all values, and whether there is none.
+void note_errors(answer& a);
+
 /// Most buckets of one answer.
 constexpr std::size_t buckets_max = 100'000;
 /// Most pairs of bucket and event name of one answer.

@@ -219,16 +219,6 @@ void add_comparisons(const plan& p, const evaluation& e, const std::vector<group
   }
 }
 
-void note_errors(answer& a) {
-  const auto note = [&](const answer_row& row) {
-    for (const auto* values : {&row.metrics, &row.compared})
-      for (const auto& value : *values) a.error = std::max(a.error, value.error);
-  };
-  std::ranges::for_each(a.rows, note);
-  if (a.totals) note(*a.totals);
-  a.exact = a.error == 0;
-}
-
 /// The groups that the question's page shows.
 void turn_to_page(const question& q, std::vector<group>& groups) {
   const bool all_time = std::ranges::find(q.dimensions, "event:name") == q.dimensions.end();
@@ -248,6 +238,16 @@ answer_row totals_of(const plan& p, const evaluation& e) {
 }
 
 }  // namespace
+
+void note_errors(answer& a) {
+  const auto note = [&](const answer_row& row) {
+    for (const auto* values : {&row.metrics, &row.compared})
+      for (const auto& value : *values) a.error = std::max(a.error, value.error);
+  };
+  std::ranges::for_each(a.rows, note);
+  if (a.totals) note(*a.totals);
+  a.exact = a.error == 0;
+}
 
 answer evaluate(const plan& p, const row_set& rows) {
   const evaluation e{p, rows};

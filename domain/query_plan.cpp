@@ -9,29 +9,19 @@
 #include "domain/query.hpp"
 #include "domain/query_metrics.hpp"
 #include "domain/query_range.hpp"
+#include "domain/question_failure.hpp"
 
 namespace tally {
 namespace {
 
+using question_failure::at_index;
+using question_failure::bad;
+using question_failure::in_quotes;
+using question_failure::not_yet;
+
 using namespace std::chrono;
 
 constexpr std::size_t metrics_max = 100;
-
-std::string at_index(std::string_view pointer, std::size_t i) {
-  return std::string{pointer} + "/" + std::to_string(i);
-}
-
-std::string in_quotes(std::string_view text) {
-  return "'" + std::string{text.substr(0, 64)} + "'";
-}
-
-failure bad(std::string_view pointer, const std::string& text) {
-  return {errc::bad_request, std::string{pointer} + ": " + text};
-}
-
-failure not_yet(std::string_view pointer, const std::string& text) {
-  return {errc::unsupported, "not_yet: " + std::string{pointer} + ": " + text};
-}
 
 /// What the dimensions of a question ask for.
 struct asked_dimensions {

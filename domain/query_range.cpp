@@ -7,9 +7,12 @@
 #include <optional>
 
 #include "domain/client_time.hpp"
+#include "domain/question_failure.hpp"
 
 namespace tally {
 namespace {
+
+using question_failure::bad;
 
 using namespace std::chrono;
 
@@ -20,10 +23,6 @@ constexpr unsigned range_months_max = 120;
 /// buckets (the years 1 to 9999), whatever the zone.
 constexpr sys_days calendar_begin{year{1} / January / day{8}};
 constexpr sys_days calendar_end{year{9'998} / January / day{1}};
-
-failure bad(std::string_view pointer, std::string_view text) {
-  return {errc::bad_request, std::string{pointer} + ": " + std::string{text}};
-}
 
 asked_range of_days(const zone& z, local_date first, local_date last) {
   const local_date after{sys_days{last} + days{1}};

@@ -4,14 +4,13 @@
 #include <tuple>
 
 #include "domain/query_range.hpp"
+#include "domain/question_failure.hpp"
 #include "domain/scan_visits.hpp"
 
 namespace tally {
 namespace {
 
-failure bad(std::string_view pointer, const std::string& text) {
-  return {errc::bad_request, std::string{pointer} + ": " + text};
-}
+using question_failure::bad;
 
 /// Something that one of the people did.
 struct deed {

@@ -182,16 +182,6 @@ class answer_writer {
   std::vector<std::string_view> labels_;  // of absent values, by dimension
 };
 
-void note_errors(answer& a) {
-  const auto note = [&](const answer_row& row) {
-    for (const auto* all : {&row.metrics, &row.compared})
-      for (const auto& value : *all) a.error = std::max(a.error, value.error);
-  };
-  std::ranges::for_each(a.rows, note);
-  if (a.totals) note(*a.totals);
-  a.exact = a.error == 0;
-}
-
 }  // namespace
 
 result<answer> answer_of(scan_frame& frame) {

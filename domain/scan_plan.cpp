@@ -6,10 +6,16 @@
 
 #include "domain/query_metrics.hpp"
 #include "domain/query_range.hpp"
+#include "domain/question_failure.hpp"
 #include "domain/scan_metrics.hpp"
 
 namespace tally {
 namespace {
+
+using question_failure::at_index;
+using question_failure::bad;
+using question_failure::in_quotes;
+using question_failure::not_yet;
 
 using namespace std::chrono;
 
@@ -17,22 +23,6 @@ constexpr std::size_t metrics_max = 100;
 constexpr std::size_t dimensions_max = 10;
 constexpr std::size_t filter_bits_max = 64;
 constexpr hours first_margin{6};
-
-std::string at_index(std::string_view pointer, std::size_t i) {
-  return std::string{pointer} + "/" + std::to_string(i);
-}
-
-std::string in_quotes(std::string_view text) {
-  return "'" + std::string{text.substr(0, 64)} + "'";
-}
-
-failure bad(std::string_view pointer, const std::string& text) {
-  return {errc::bad_request, std::string{pointer} + ": " + text};
-}
-
-failure not_yet(std::string_view pointer, const std::string& text) {
-  return {errc::unsupported, "not_yet: " + std::string{pointer} + ": " + text};
-}
 
 failure unknown_field(std::string_view pointer, std::string_view what, std::string_view name) {
   if (name == "event:goal") return not_yet(pointer, "the merchant has no goals");

@@ -2,7 +2,6 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
 #include <utility>
@@ -395,11 +394,7 @@ std::uint64_t history::bytes() const {
 }
 
 status history::checkpoint(const std::string& directory) const {
-  rocksdb::Checkpoint* made = nullptr;
-  auto s = rocksdb::Checkpoint::Create(impl_->db.get(), &made);
-  const std::unique_ptr<rocksdb::Checkpoint> owner{made};
-  if (s.ok()) s = made->CreateCheckpoint(directory);
-  return rocks::to_status(s, directory);
+  return rocks::checkpoint(*impl_->db, directory);
 }
 
 }  // namespace tally::persistence

@@ -1,7 +1,5 @@
 #include "persistence/journal.hpp"
 
-#include <rocksdb/utilities/checkpoint.h>
-
 #include <algorithm>
 
 #include "domain/bytes.hpp"
@@ -405,11 +403,7 @@ status journal::checkpoint(const std::string& directory) const {
     mark = j.synced;
   }
   mark.clean = false;
-  rocksdb::Checkpoint* made = nullptr;
-  auto s = rocksdb::Checkpoint::Create(j.db.get(), &made);
-  const std::unique_ptr<rocksdb::Checkpoint> owner{made};
-  if (s.ok()) s = made->CreateCheckpoint(directory);
-  if (!s.ok()) return rocks::to_failure(s, directory);
+  if (auto made = rocks::checkpoint(*j.db, directory); !made) return made;
   return watermark_file::create(*j.env, directory, mark);
 }
 

@@ -1,6 +1,7 @@
 #include "persistence/rocks.hpp"
 
 #include <fcntl.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -68,6 +69,14 @@ status sync_directory(rocksdb::Env& env, const std::string& directory) {
   std::unique_ptr<rocksdb::Directory> opened;
   if (auto s = env.NewDirectory(directory, &opened); !s.ok()) return to_failure(s, directory);
   return to_status(opened->Fsync(), directory);
+}
+
+status checkpoint(rocksdb::DB& db, const std::string& directory) {
+  rocksdb::Checkpoint* made = nullptr;
+  auto s = rocksdb::Checkpoint::Create(&db, &made);
+  const std::unique_ptr<rocksdb::Checkpoint> owner{made};
+  if (s.ok()) s = made->CreateCheckpoint(directory);
+  return to_status(s, directory);
 }
 
 void error_watch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* s) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/slice.h>
@@ -15,7 +16,7 @@
 
 #include "domain/result.hpp"
 
-/// What the two databases share in their dealings with RocksDB. Internal to persistence/.
+/// What the three databases share in their dealings with RocksDB. Internal to persistence/.
 namespace tally::persistence::rocks {
 
 inline rocksdb::Slice slice(std::string_view s) {
@@ -42,6 +43,9 @@ inline std::string_view view(const rocksdb::Slice& s) {
 
 /// Makes the directory's entries durable.
 [[nodiscard]] status sync_directory(rocksdb::Env& env, const std::string& directory);
+
+/// Hard-linked checkpoint of a database in `directory`, which must not exist.
+[[nodiscard]] status checkpoint(rocksdb::DB& db, const std::string& directory);
 
 /// Remembers what went wrong in RocksDB's background threads. Thread-safe.
 class error_watch : public rocksdb::EventListener {

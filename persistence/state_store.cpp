@@ -4,7 +4,6 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
@@ -418,11 +417,7 @@ std::uint64_t state_store::bytes() const {
 }
 
 status state_store::checkpoint(const std::string& directory) const {
-  rocksdb::Checkpoint* made = nullptr;
-  auto s = rocksdb::Checkpoint::Create(impl_->db.get(), &made);
-  const std::unique_ptr<rocksdb::Checkpoint> owner{made};
-  if (s.ok()) s = made->CreateCheckpoint(directory);
-  return rocks::to_status(s, directory);
+  return rocks::checkpoint(*impl_->db, directory);
 }
 
 }  // namespace tally::persistence

@@ -190,6 +190,10 @@ TEST(describe, takes_a_failure_apart) {
   EXPECT_EQ(fine.code, "too_fine");
   EXPECT_EQ(fine.pointer, "/date_range");
   EXPECT_EQ(fine.detail, "no rows: sorry");
+  const auto groups = describe({errc::unsupported, "too_many_groups: /dimensions/1: too many"});
+  EXPECT_EQ(groups.code, "too_many_groups");
+  EXPECT_EQ(groups.pointer, "/dimensions/1");
+  EXPECT_EQ(describe({errc::unsupported, "too_much_memory: 1 GiB"}).code, "too_much_memory");
   const auto odd = describe({errc::bad_request, "/metrics/0: there is no metric 'x'"});
   EXPECT_EQ(odd.status, 400u);
   EXPECT_EQ(odd.code, "bad_request");

@@ -19,13 +19,7 @@ TEST(replication, keeps_every_promise_through_random_faults) {
     const auto one = run({.seed = seed, .rules = {}});
     ASSERT_EQ(one.violation, "") << "seed " << seed;
     stuck += one.is_stuck_by_loss ? 1 : 0;
-    sum.commits += one.commits;
-    sum.leaders += one.leaders;
-    sum.truncations += one.truncations;
-    sum.reads += one.reads;
-    sum.lost_disks += one.lost_disks;
-    sum.doubtful_swaps += one.doubtful_swaps;
-    sum.fetched_copies += one.fetched_copies;
+    add_counts(sum, one);
   }
   // Where no in-sync copy is left, only an operator can go on; that must stay rare.
   EXPECT_LE(stuck, 1 + seeds / 100);

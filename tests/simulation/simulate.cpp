@@ -9,26 +9,13 @@
 
 namespace {
 
+using tally::simulation::add_counts;
 using tally::simulation::run_outcome;
 
 struct arguments {
   std::uint64_t seeds = 1'000, from = 1;
   bool traces = false;
 };
-
-void add(run_outcome& sum, const run_outcome& one) {
-  sum.steps += one.steps;
-  sum.commits += one.commits;
-  sum.acknowledged += one.acknowledged;
-  sum.leaders += one.leaders;
-  sum.truncations += one.truncations;
-  sum.reads += one.reads;
-  sum.crashes += one.crashes;
-  sum.lost_disks += one.lost_disks;
-  sum.doubtful_swaps += one.doubtful_swaps;
-  sum.handovers += one.handovers;
-  sum.fetched_copies += one.fetched_copies;
-}
 
 void print(const run_outcome& sum, std::uint64_t seeds, std::uint64_t stuck) {
   std::cout << seeds << " seeds, " << sum.steps << " steps, " << sum.commits << " commits, "
@@ -70,7 +57,7 @@ int main(int count, char** words) {
   std::uint64_t stuck = 0;
   for (auto seed = args.from; seed < args.from + args.seeds; ++seed) {
     auto outcome = tally::simulation::run({.seed = seed, .rules = {}, .keeps_trace = args.traces});
-    add(sum, outcome);
+    add_counts(sum, outcome);
     stuck += outcome.is_stuck_by_loss ? 1 : 0;
     const bool failed = !outcome.violation.empty();
     if (failed && !args.traces) {

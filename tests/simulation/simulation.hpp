@@ -26,6 +26,9 @@ struct run_outcome {
   std::vector<std::string> trace;  // one line per lasting thing, where kept
 };
 
+/// Adds up the counts of another run; violation, loss and trace stay.
+void add_counts(run_outcome& sum, const run_outcome& one);
+
 /// One shard, three to five nodes, a configuration store and clients, under the faults that the
 /// seed draws; then healing. Virtual time only: the same options give the same outcome.
 [[nodiscard]] run_outcome run(const run_options& options);

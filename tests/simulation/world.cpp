@@ -180,4 +180,18 @@ run_outcome run(const run_options& options) {
   return world{options}.run();
 }
 
+void add_counts(run_outcome& sum, const run_outcome& one) {
+  sum.steps += one.steps;
+  sum.commits += one.commits;
+  sum.acknowledged += one.acknowledged;
+  sum.leaders += one.leaders;
+  sum.truncations += one.truncations;
+  sum.reads += one.reads;
+  sum.crashes += one.crashes;
+  sum.lost_disks += one.lost_disks;
+  sum.doubtful_swaps += one.doubtful_swaps;
+  sum.handovers += one.handovers;
+  sum.fetched_copies += one.fetched_copies;
+}
+
 }  // namespace tally::simulation
