@@ -161,10 +161,10 @@ bool replica_core::accepts_store(const shard_config& seen, std::uint64_t request
 void replica_core::observe(const shard_config& seen) {
   if (seen.version < config_.version) return;
   const bool is_new = seen.version > config_.version;
-  bool waits = false;
   if (is_new) {
-    // What this copy proposed on an older version either made this one or never happens.
-    waits = std::ranges::any_of(doubts_, [](const doubt& d) {
+    // What this copy proposed on an older version either made this one or never happens. Kept until
+    // the next version, for a swap that is still unanswered puts the start off.
+    may_be_late_takeover_ = std::ranges::any_of(doubts_, [](const doubt& d) {
       return d.purpose == swap_purpose::take_over && !d.leader_is_dead;
     });
     doubts_.clear();
@@ -183,7 +183,7 @@ void replica_core::observe(const shard_config& seen) {
   if (leads() || swap_) return;  // the swap's own answer decides
   const bool is_mine = config_.leader == id_ && config_.incarnation == incarnation_;
   if (is_mine && config_.epoch > promise_) {
-    start_epoch(waits);
+    start_epoch(may_be_late_takeover_);
   } else {
     settle_role();
   }

@@ -133,7 +133,7 @@ class replica_core {
   peer& peer_of(replica_id id);
   void push(replica_id to, peer& p);
   void send_frame(replica_id to, peer& p, bool with_chunks);
-  void rewind(peer& p, std::uint64_t match);
+  void rewind(peer& p, std::uint64_t match) const;
   void tick_leader();
   [[nodiscard]] bool is_pushed(replica_id id, const peer& p) const;
 
@@ -221,6 +221,7 @@ class replica_core {
   steady_time config_asked_at_{};
   std::optional<pending_swap> swap_;
   std::vector<doubt> doubts_;
+  bool may_be_late_takeover_ = false;  // config_, made by a swap of this copy of which nobody told
 
   // following
   replica_id leader_;

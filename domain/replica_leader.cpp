@@ -5,7 +5,7 @@
 namespace tally {
 
 void replica_core::begin_leading() {
-  lead_.emplace();
+  lead_ = leadership{};
   lead_->epoch_start = log_.end().offset;
   set_role(replica_role::leader);
   for (const auto& copy : config_.copies) {
@@ -114,7 +114,7 @@ replica_core::peer* replica_core::heard_peer(const replica_message& m) {
   return &p;
 }
 
-void replica_core::rewind(peer& p, std::uint64_t match) {
+void replica_core::rewind(peer& p, std::uint64_t match) const {
   p.match = match;
   p.next = match + 1;
   p.probing = true;
@@ -155,7 +155,12 @@ void replica_core::handle(const replica_message& m, const nack_message& a) {
   p->next = shared.offset + 1;
   p->probing = true;
   p->rewound_at = now_.steady;
-  if (a.hint.offset < log_.start().offset) return send(m.from, copy_needed_message{log_.start()});
+  // What both share is below the oldest chunk here, also where the hint names the same offset in a
+  // log gone astray: the start itself was refused.
+  const auto start = log_.start().offset;
+  if (a.hint.offset < start || tried <= start) {
+    return send(m.from, copy_needed_message{log_.start()});
+  }
   send_frame(m.from, *p, false);
 }
 

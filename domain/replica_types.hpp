@@ -79,7 +79,9 @@ struct recovered_state {
   std::uint64_t incarnation = 0;  // rises with every start of the process
   replica_id id;                  // none: an empty directory
   replica_id fresh_id;            // to be used where `id` cannot be kept
-  bool lossy = false;             // something that was synced may be missing
+  /// Something that was synced may be missing. Stays so at every start until `persist_identity` is
+  /// on disk: a process that ends before that left no new name behind.
+  bool lossy = false;
   std::uint32_t promise = 0;
   log_position start;  // what is before was sealed
   std::vector<chunk_header> log;

@@ -19,6 +19,7 @@ struct applier {
   void operator()(const persist_promise& c) { s.promise = c.epoch; }
   void operator()(const persist_identity& c) {
     s.id = c.id;
+    s.is_suspect = false;
     s.commit = s.sealed.offset;
   }
   void operator()(const disk::copy& c) {

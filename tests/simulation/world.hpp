@@ -100,6 +100,7 @@ class world {
   [[nodiscard]] bool reaches_store(std::size_t n) const;
   void apply_swap(const compare_and_swap& e, swap_answered& answer);
   void tell_watchers();
+  void tell_clients();
   void check_in_sync_disks(const log_chunk& c);
   void check_expansion(const shard_config& proposed);
   [[nodiscard]] std::size_t node_of(replica_id id) const;
@@ -113,6 +114,12 @@ class world {
   void trouble_disk(std::size_t n);
   void trouble_clock(std::size_t n);
   void trouble_leadership(std::size_t n);
+  void isolate(std::size_t n, int by);
+  void isolate_leader();
+  void let_leader_back(steady_time stay);
+  [[nodiscard]] bool comes_back_for(const compare_and_swap& e, steady_time answered_in);
+  void meet_restarted_copies();
+  void lose_leader_after_swap(std::size_t n, const compare_and_swap& e);
   void crash(std::size_t n, steady_time pause);
   void freeze(std::size_t n, steady_time pause);
   void thaw(std::size_t n);
@@ -152,6 +159,9 @@ class world {
   shard_config config_;                                     // the store
   std::map<std::size_t, std::uint64_t> registered_starts_;  // the store's /nodes
   std::vector<int> kinds_;                                  // of faults, drawn for this run
+  std::optional<std::size_t> isolated_;  // a leader that is to come back at a bad moment
+  bool isolated_returns_late_ = false;   // when it was replaced, not when that is asked for
+  bool loses_next_handover_ = false;
   steady_time trouble_low_{}, trouble_high_{};
   bool is_troubled_ = true;
   bool clients_run_ = true;

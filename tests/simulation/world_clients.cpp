@@ -40,6 +40,18 @@ void world::client_sends(std::size_t c) {
   });
 }
 
+/// Half of them follow the store, and send again to the new leader what the old one still owes.
+void world::tell_clients() {
+  const auto leader = node_of(config_.leader);
+  for (std::size_t c = 0; c < clients_.size(); ++c) {
+    if (leader >= nodes_.size() || random_.one_in(2)) continue;
+    at(latency(), [this, c, leader] {
+      clients_[c].target = leader;
+      if (clients_[c].ticket != 0) client_thinks(c, 1ms);
+    });
+  }
+}
+
 /// Asks every node; one that would answer must have seen all that was acknowledged before.
 void world::probe_reads() {
   for (const auto& n : nodes_) {

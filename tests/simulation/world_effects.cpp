@@ -123,12 +123,16 @@ void world::apply_swap(const compare_and_swap& e, swap_answered& answer) {
   if (e.expected_version != config_.version && !is_unconditional) return;
   if (options_.looks_at_disks) check_expansion(e.proposed);
   const auto version = config_.version + 1;
+  const bool is_moved = config_.leader != e.proposed.leader;
   config_ = e.proposed;
   config_.version = version;
   answer.outcome = swap_outcome::done;
   answer.version = version;
   note("store: version " + std::to_string(version) + " " + text_of(config_));
   tell_watchers();
+  if (!is_moved) return;
+  tell_clients();
+  meet_restarted_copies();
 }
 
 void world::tell_watchers() {
@@ -150,10 +154,15 @@ void world::carry_out(std::size_t n, compare_and_swap& e) {
   const bool is_late = random_.permille(doubt_permille_);
   const bool is_lost = random_.permille(doubt_permille_) || !reaches_store(n);
   if (!is_lost) {
-    at(is_late ? random_.between(500ms, 4s) : latency(), [this, n, e, reply, answer] {
+    auto delay = is_late ? random_.between(500ms, 4s) : latency();
+    const auto ambush = random_.between(200ms, 700ms);
+    if (comes_back_for(e, ambush)) delay = ambush;
+    lose_leader_after_swap(n, e);
+    at(delay, [this, n, e, reply, answer, life = nodes_[n].life] {
       auto result = *answer;
       apply_swap(e, result);
-      if (!reaches_store(n) || random_.permille(doubt_permille_)) return;
+      const bool is_answerless = !reaches_store(n) || random_.permille(doubt_permille_);
+      if (is_answerless || nodes_[n].life != life) return;  // another process did not ask
       at_node(n, latency(), [result, reply, answer] {
         if (answer->outcome == swap_outcome::unknown) *answer = result;
         reply();

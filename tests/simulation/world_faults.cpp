@@ -107,7 +107,7 @@ void world::trouble_clock(std::size_t n) {
 }
 
 void world::trouble_leadership(std::size_t n) {
-  const auto kind = random_.below(8);
+  const auto kind = random_.below(10);
   if (kind == 0) {
     note("node " + std::to_string(n) + " is asked to leave");
     feed(n, leave_requested{});
@@ -123,13 +123,88 @@ void world::trouble_leadership(std::size_t n) {
     spare.is_placed = true;
     return start_node(n);
   }
+  if (kind == 3) return isolate_leader();
+  if (kind == 4) loses_next_handover_ = true;
   for (auto moves = random_.below(4) + 1; moves > 0; --moves) {
     at(random_.between(0ms, 300ms), [this] {
+      if (config_.in_sync.empty()) return;  // where a rule is off
       const auto target = config_.in_sync[random_.below(config_.in_sync.size())];
       ++outcome_.handovers;
       for (std::size_t i = 0; i < nodes_.size(); ++i) feed(i, hand_over_requested{target});
     });
   }
+}
+
+/// Nobody hears the node and it hears nobody, the store included; `by` -1 undoes a 1.
+void world::isolate(std::size_t n, int by) {
+  store_cuts_[n] += by;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (i == n) continue;
+    cuts_[n][i] += by;
+    cuts_[i][n] += by;
+  }
+}
+
+/// Makes the others want its place.
+void world::isolate_leader() {
+  const auto leader = settled_leader();
+  if (!leader || isolated_) return;
+  note("the leader is isolated");
+  isolated_ = leader;
+  isolated_returns_late_ = random_.one_in(2);
+  isolate(*leader, 1);
+  at(6s, [this, n = *leader] {
+    if (isolated_ != n) return;
+    isolated_.reset();
+    isolate(n, -1);
+  });
+}
+
+void world::let_leader_back(steady_time stay) {
+  const auto n = *std::exchange(isolated_, std::nullopt);
+  note("the leader is back for a moment");
+  isolate(n, -1);
+  const auto again = random_.between(100ms, 2s);
+  at(stay, [this, n] { isolate(n, 1); });
+  at(stay + again, [this, n] { isolate(n, -1); });
+}
+
+/// Just when another copy asks for its place, so that it is answered and reads while the swap is on
+/// its way.
+bool world::comes_back_for(const compare_and_swap& e, steady_time answered_in) {
+  if (!isolated_ || isolated_returns_late_ || e.proposed.leader == config_.leader) return false;
+  const auto n = *isolated_;
+  const auto stay = random_.between(answered_in / 2, answered_in + 20ms);
+  ++store_cuts_[n];
+  at(stay, [this, n] { --store_cuts_[n]; });
+  let_leader_back(stay);
+  return true;
+}
+
+/// The replaced leader meets copies whose processes are new and have not read the store yet.
+void world::meet_restarted_copies() {
+  if (!isolated_ || !isolated_returns_late_ || node_of(config_.leader) == *isolated_) return;
+  at(random_.between(20ms, 500ms), [this] {
+    if (!isolated_) return;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (i == *isolated_ || random_.one_in(2) || !nodes_[i].is_up) continue;
+      crash(i, 5ms);
+      ++store_cuts_[i];
+      open_node(i);
+      at(random_.between(50ms, 900ms), [this, i] { --store_cuts_[i]; });
+    }
+    let_leader_back(random_.between(100ms, 2s));
+  });
+}
+
+/// The hand-over happens, but its author hears neither that nor anything else for a while.
+void world::lose_leader_after_swap(std::size_t n, const compare_and_swap& e) {
+  if (!loses_next_handover_ || node_of(config_.leader) != n) return;
+  if (e.proposed.leader == config_.leader) return;
+  loses_next_handover_ = false;
+  note("node " + std::to_string(n) + " hears nothing of its hand-over");
+  isolate(n, 1);
+  at(random_.between(300ms, 3s), [this, n] { isolate(n, -1); });
 }
 
 void world::trouble_disk(std::size_t n) {
