@@ -38,6 +38,7 @@ struct command {
   handler run;
 };
 [[nodiscard]] const std::vector<command>& merchant_commands();
+[[nodiscard]] const std::vector<command>& goal_commands();
 [[nodiscard]] const std::vector<command>& node_commands();
 [[nodiscard]] const std::vector<command>& ruleset_commands();
 [[nodiscard]] const std::vector<command>& reprocess_commands();
@@ -46,6 +47,10 @@ struct command {
 outcome_text merchant_alias(command_context& context, const arguments& a);
 /// Takes an alias from the merchant's list, then frees it.
 status forget_alias(command_context& context, const persistence::alias_record& a);
+
+/// What takes a merchant's goals and segments away.
+result<std::vector<persistence::record>> removals_of_filters(const command_context& context,
+                                                             const std::string& merchant);
 
 inline failure usage(std::string text) {
   return {errc::bad_request, "usage: " + std::move(text)};

@@ -108,6 +108,9 @@ outcome_text merchant_delete(command_context& context, const arguments& a) {
     if (auto gone = forget_alias(context, alias); !gone) return gone.error();
   std::vector<persistence::record> records{{to_record(*found).key, {}}};
   for (const auto& k : *keys) records.push_back(removal_of(k));
+  const auto filters = removals_of_filters(context, a.words[0]);
+  if (!filters) return filters.error();
+  records.insert(records.end(), filters->begin(), filters->end());
   if (auto made = change(context, a.words[0], {}, records); !made) return made.error();
   ++context.env->deletions;
   audit(context, "merchant delete", {{"merchant", a.words[0]}});

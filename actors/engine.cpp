@@ -15,6 +15,7 @@
 #include "actors/keeper.hpp"
 #include "actors/lane.hpp"
 #include "actors/query_worker.hpp"
+#include "actors/questions.hpp"
 #include "actors/recovery.hpp"
 #include "actors/reprocessor.hpp"
 #include "actors/scan_desk.hpp"
@@ -268,99 +269,35 @@ void engine::find_alias(std::string alias, callback<std::string> then) {
   });
 }
 
-namespace {
-
-/// A question on its way, but for what makes an answer of it.
-query_job_ptr new_job(question q, std::vector<ack_position> after,
-                      std::chrono::milliseconds wait_max, event_time now) {
-  auto job = std::make_shared<query_job>();
-  job->asked = std::move(q);
-  job->after = std::move(after);
-  job->now = now;
-  job->started = std::chrono::steady_clock::now();
-  job->deadline = job->started + wait_max;
-  return job;
-}
-
-/// Somebody waits for this one: before the events that a lane has still to order.
-void send_job(const std::vector<lane_actor>& lanes, query_job_ptr job) {
-  const auto lane = lane_of(shard_of(merchant_hash(job->asked.merchant)));
-  caf::anon_send<caf::message_priority::high>(lanes[lane], ask_atom::value, std::move(job));
-}
-
-/// Gives what `finish` makes of a scan, with what is to be told of it.
-template <class Reply, class Finish>
-std::function<void(scan&, query_reply)> finisher(callback<Reply> then, Finish finish) {
-  return [then = std::move(then), finish = std::move(finish)](scan& found, query_reply meta) {
-    auto table = finish(found);
-    if (!table) return then(table.error());
-    then(Reply{std::move(meta), std::move(*table)});
-  };
-}
-
-}  // namespace
-
 void engine::ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
                  event_time now, callback<query_reply> then) {
-  auto job = new_job(q, std::move(after), wait_max, now);
-  job->failed = [then](const failure& why) { then(why); };
-  job->plan_events = [q = std::move(q)](const merchant_facts& facts, event_time at,
-                                        const ruleset& rules) {
-    return make_scan_plan(q, facts, at, rules);
-  };
-  job->finish = [then](scan& found, query_reply reply) {
-    auto table = found.finish();
-    if (!table) return then(table.error());
-    reply.table = std::move(*table);
-    then(std::move(reply));
-  };
-  job->then = std::move(then);
-  send_job(impl_->lanes, std::move(job));
+  ask_question(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},
+               std::move(then));
 }
 
 void engine::ask_funnel(funnel_question q, std::vector<ack_position> after,
                         std::chrono::milliseconds wait_max, event_time now,
                         callback<funnel_reply> then) {
-  auto job = new_job(q.asked, std::move(after), wait_max, now);
-  job->failed = [then](const failure& why) { then(why); };
-  job->plan_events = [q](const merchant_facts& facts, event_time at, const ruleset& rules) {
-    return make_funnel_plan(q, facts, at, rules);
-  };
-  job->finish = finisher<funnel_reply>(
-      std::move(then), [q = std::move(q)](scan& found) { return finish_funnel(found, q); });
-  send_job(impl_->lanes, std::move(job));
+  actors::ask_funnel(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},
+                     std::move(then));
 }
 
 void engine::ask_retention(retention_question q, std::vector<ack_position> after,
                            std::chrono::milliseconds wait_max, event_time now,
                            callback<retention_reply> then) {
-  auto job = new_job(q.asked, std::move(after), wait_max, now);
-  job->failed = [then](const failure& why) { then(why); };
-  job->plan_events = [q](const merchant_facts& facts, event_time at, const ruleset& rules) {
-    return make_retention_plan(q, facts, at, rules);
-  };
-  job->finish = finisher<retention_reply>(
-      std::move(then), [q = std::move(q)](scan& found) { return finish_retention(found, q); });
-  send_job(impl_->lanes, std::move(job));
+  actors::ask_retention(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},
+                        std::move(then));
 }
 
 void engine::export_events(export_wish wish, std::chrono::milliseconds wait_max,
                            callback<export_page> then) {
-  question of;
-  of.merchant = wish.merchant;
-  auto job = new_job(std::move(of), {}, wait_max, {});
-  job->failed = [then](const failure& why) { then(why); };
-  job->reader = [wish = std::move(wish), then = std::move(then)](node_env& env,
-                                                                 const query_job& read) {
-    then(export_page_of(env, read, wish));
-  };
-  send_job(impl_->lanes, std::move(job));
+  ask_export(impl_->lanes, std::move(wish), wait_max, std::move(then));
 }
 
 void engine::report(std::string merchant, callback<merchant_report> then) {
   auto what = std::make_shared<inspection>();
-  what->merchant = merchant;
-  what->looker = [merchant, then = std::move(then), env = impl_->env, shown = what.get()](
+  what->merchant = std::move(merchant);
+  what->looker = [merchant = what->merchant, then = std::move(then), env = impl_->env, shown = what.get()](
                      result<const merchant_state*> state, persistence::round_number) {
     if (!state) return then(state.error());
     const auto& s = **state;

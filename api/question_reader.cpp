@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "api/query_filters.hpp"
 #include "domain/query_metrics.hpp"
+#include "persistence/filter_json.hpp"
 
 namespace tally::api {
 namespace {
@@ -136,12 +136,12 @@ void read_date_range(object_reader& body, question& q) {
 void read_question_filters(object_reader& body, question& q, status& outcome) {
   const auto* const v = body.take("filters");
   if (v == nullptr) return;
-  auto filters = read_filters(*v, "/filters");
+  auto filters = persistence::read_filters(*v, "/filters");
   if (!filters) {
     outcome = filters.error();
     return;
   }
-  q.names = names_asked(*filters);
+  q.names = persistence::names_asked(*filters);
   if (q.names.empty()) q.filters = std::move(*filters);
 }
 

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "api/query_filters.hpp"
 #include "api/question_reader.hpp"
 #include "domain/client_time.hpp"
+#include "persistence/filter_json.hpp"
 
 namespace tally::api {
 namespace {
@@ -24,7 +24,7 @@ void read_common(object_reader& body, query_request& request, status& outcome) {
   read_date_range(body, q);
   body.text("timezone", q.timezone);
   if (const auto* const filters = body.take("filters"); filters != nullptr && outcome) {
-    auto read = read_filters(*filters, "/filters");
+    auto read = persistence::read_filters(*filters, "/filters");
     if (read) {
       q.filters = std::move(*read);
     } else {
@@ -37,7 +37,7 @@ void read_common(object_reader& body, query_request& request, status& outcome) {
 
 /// A filter, or several of which all must hold.
 result<event_filter> read_step_filter(const json& value, const std::string& pointer) {
-  auto filters = read_filters(value, pointer);
+  auto filters = persistence::read_filters(value, pointer);
   if (!filters) return filters.error();
   if (filters->size() == 1) return std::move(filters->front());
   event_filter all;

@@ -16,7 +16,7 @@ struct remote_command {
   std::string_view options;
 };
 
-constexpr std::array<remote_command, 41> remote_commands{{
+constexpr std::array<remote_command, 47> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
@@ -29,6 +29,13 @@ constexpr std::array<remote_command, 41> remote_commands{{
      "ID PROTOCOL:NAME", ""},
     {"merchant alias list", "A merchant's names in other protocols", "ID", ""},
     {"merchant alias remove", "Take such a name away", "ID PROTOCOL:NAME", ""},
+    {"goal add", "Name what is a goal of a merchant", "ID NAME",
+     "event:NAME page:PATH filter:JSON"},
+    {"goal list", "A merchant's goals", "ID", ""},
+    {"goal remove", "Forget a goal", "ID NAME", ""},
+    {"segment add", "Name a part of a merchant's events", "ID NAME", "filter:JSON!"},
+    {"segment list", "A merchant's segments", "ID", ""},
+    {"segment remove", "Forget a segment", "ID NAME", ""},
     {"key create", "Make a key; its text is shown once", "",
      "scope:platform|write|read|admin! merchant:ID label:TEXT no-create"},
     {"key list", "Keys without their text", "", "merchant:ID"},

@@ -32,8 +32,9 @@ bool is_of_system(agent_part p) {
 }
 
 using from = field_source;
-constexpr std::array<named_field, 43> fields{{
+constexpr std::array<named_field, 44> fields{{
     {"event:name", from::text, n(text_field::name)},
+    {"event:goal", from::goal},
     {"event:page", from::page, n(text_field::url)},
     {"event:hostname", from::hostname, n(text_field::url)},
     {"event:url", from::text, n(text_field::url)},

@@ -24,6 +24,7 @@ enum class field_source : std::uint8_t {
   agent,          // made of the user agent where the event does not say it
   customer_type,  // new or returning, by the customer's first order
   cohort,         // month of the customer's first order
+  goal,           // a goal of the merchant that the event reaches: as a dimension only
 };
 
 /// What a traffic field says.

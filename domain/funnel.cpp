@@ -161,6 +161,7 @@ result<scan_plan> make_funnel_plan(const funnel_question& q, const merchant_fact
   auto p = make_step_plan(request, facts, now, rules);
   if (!p) return p;
   if (p->needs.items) return bad("/dimensions/0", "no field of the lines of an order");
+  if (p->needs.goals) return bad("/dimensions/0", "no goal: an event may reach several");
   if (!p->dimensions.empty() && p->dimensions[0].is != scan_dimension::kind::field)
     return bad("/dimensions/0", "no dimension of time");
   p->needs.persons = true;

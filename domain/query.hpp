@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "domain/bucket.hpp"
 #include "domain/event_filter.hpp"
+#include "domain/named_filters.hpp"
 #include "domain/result.hpp"
 #include "domain/rows.hpp"
 
@@ -20,13 +22,14 @@ enum class comparison : std::uint8_t { none, previous_period, year_over_year, cu
 /// A question about one merchant, checked for form but not yet against what the merchant has.
 struct question {
   std::string merchant;
-  std::vector<std::string> metrics;     // names as in docs/reference/metrics-of-merchants.md
-  std::vector<std::string> dimensions;  // as written: "time:day", "event:name"
-  std::string date_range = "all";       // "7d", "month", ...; "custom" with from and to
-  std::string from, to;                 // dates or RFC 3339 times, both included
-  std::string timezone, currency;       // empty: the merchant's
-  std::vector<std::string> names;       // filter ["is", "event:name", [...]]; empty: all
-  std::vector<event_filter> filters;    // all must hold; compiled; totals cannot answer them
+  std::vector<std::string> metrics;            // names as in docs/reference/metrics-of-merchants.md
+  std::vector<std::string> dimensions;         // as written: "time:day", "event:name"
+  std::string date_range = "all";              // "7d", "month", ...; "custom" with from and to
+  std::string from, to;                        // dates or RFC 3339 times, both included
+  std::string timezone, currency;              // empty: the merchant's
+  std::vector<std::string> names;              // filter ["is", "event:name", [...]]; empty: all
+  std::vector<event_filter> filters;           // all must hold; compiled; totals cannot answer them
+  std::shared_ptr<const named_filters> named;  // null: the merchant has none
   comparison compare = comparison::none;
   std::string compare_from, compare_to;
   bool match_day_of_week = false;

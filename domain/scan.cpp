@@ -94,7 +94,7 @@ void scan::work::count_unit(std::size_t span, scan_group& g, const scan_unit& u,
   const bool first = g.count(u);
   if (first && u.person != 0 && seen.add(number << 1 | span, u.person))
     g.traffic.visitors.add(u.person);
-  if (u.sale != nullptr) g.count_sale(*u.sale, first);
+  if (u.sale != nullptr && (first || frame.plan->needs.items)) g.count_sale(*u.sale, first);
 }
 
 /// Single events: each goes into its group at once.

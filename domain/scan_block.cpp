@@ -63,10 +63,12 @@ scan_block::scan_block(const scan_plan& p, const event_columns& block)
       items_{p.needs.items},
       columns_(p.fields.size()) {
   for (const auto word : names_.words) kinds_.push_back(p.rules->kind_of(word));
-  if (items_) cut_units();
+  if (items_) cut_into_lines();
+  if (p.needs.goals) cut_into_goals();
 }
 
-void scan_block::cut_units() {
+void scan_block::cut_into_lines() {
+  cut_ = true;
   const auto& begins = block_.items.begins;
   for (std::uint32_t row = 0; row < block_.rows; ++row) {
     if (begins[row] == begins[row + 1]) {
@@ -78,6 +80,25 @@ void scan_block::cut_units() {
       unit_lines_.push_back(line);
     }
   }
+}
+
+void scan_block::cut_into_goals() {
+  std::vector<std::vector<std::uint8_t>> reached;
+  for (const auto& goal : plan_.goals) reached.push_back(mask(goal));
+  const auto none = static_cast<std::uint32_t>(reached.size());
+  for (std::uint32_t row = 0; row < block_.rows; ++row) {
+    const auto units_before = unit_rows_.size();
+    for (std::uint32_t goal = 0; goal < none; ++goal)
+      if (reached[goal][row] != 0) {
+        unit_rows_.push_back(row);
+        unit_goals_.push_back(goal);
+      }
+    if (unit_rows_.size() > units_before) continue;
+    unit_rows_.push_back(row);
+    unit_goals_.push_back(none);
+  }
+  cut_ = true;
+  columns_.assign(columns_.size(), std::nullopt);  // they were by row
 }
 
 std::uint64_t scan_block::person(std::size_t row) {
@@ -108,6 +129,8 @@ void scan_block::make_column(const scan_field& f, field_column& c) {
   switch (f.from) {
     case field_source::item:
       return make_item_column(f, c);
+    case field_source::goal:
+      return make_goal_column(c);
     case field_source::currency:
       make_currency_column(c);
       break;
@@ -138,7 +161,7 @@ void scan_block::make_column(const scan_field& f, field_column& c) {
         for (auto& word : c.words) word = part_of_agent(f.agent, word);
     }
   }
-  if (items_) spread(c);
+  if (cut_) spread(c);
 }
 
 /// From a number per row to one per unit.
@@ -181,6 +204,12 @@ void scan_block::make_item_column(const scan_field& f, field_column& c) {
     if (unit_lines_[i] != no_line) codes[i] = (*c.codes)[unit_lines_[i]];
   c.own_codes = std::move(codes);
   c.codes = &c.own_codes;
+}
+
+void scan_block::make_goal_column(field_column& c) const {
+  for (const auto& goal : plan_.asked.named->goals) c.words.emplace_back(goal.name);
+  c.words.emplace_back();
+  c.codes = &unit_goals_;
 }
 
 /// Orders that name no currency are in the merchant's.
@@ -270,7 +299,10 @@ std::vector<std::uint8_t> scan_block::compare_items(const scan_filter& f) {
       holds[row] = all_lines ? holds[row] & one : holds[row] | one;
     }
   }
-  return holds;
+  if (!cut_) return holds;
+  std::vector<std::uint8_t> by_unit(units());
+  for (std::size_t unit = 0; unit < by_unit.size(); ++unit) by_unit[unit] = holds[row_of(unit)];
+  return by_unit;
 }
 
 std::int64_t scan_block::amount(number_field f, std::size_t row) const {

@@ -24,16 +24,17 @@ struct field_column {
 };
 
 /// One block as a plan sees it. A unit is a row or, where lines of orders are counted, a line or a
-/// row without lines. Everything is made once, when it is first asked for.
+/// row without lines or, where goals are, a row and a goal that it reaches, or a row that reaches
+/// none. Everything is made once, when it is first asked for.
 class scan_block {
  public:
   static constexpr std::uint32_t no_line = ~std::uint32_t{0};
 
   scan_block(const scan_plan& p, const event_columns& block);
 
-  [[nodiscard]] std::size_t units() const { return items_ ? unit_rows_.size() : block_.rows; }
+  [[nodiscard]] std::size_t units() const { return cut_ ? unit_rows_.size() : block_.rows; }
   [[nodiscard]] std::size_t row_of(std::size_t unit) const {
-    return items_ ? unit_rows_[unit] : unit;
+    return cut_ ? unit_rows_[unit] : unit;
   }
   /// Whether a row is counted at all: a new data event that no rule leaves out.
   [[nodiscard]] bool counted(std::size_t row) const {
@@ -71,7 +72,9 @@ class scan_block {
  private:
   static constexpr std::int64_t fresh = static_cast<std::int64_t>(row_outcome::fresh);
 
-  void cut_units();
+  void cut_into_lines();
+  void cut_into_goals();
+  void make_goal_column(field_column& c) const;
   void make_column(const scan_field& f, field_column& c);
   void make_product_column(field_column& c) const;
   void make_item_column(const scan_field& f, field_column& c);
@@ -90,8 +93,9 @@ class scan_block {
   const text_column &names_, &visitors_, &users_;
   const std::vector<std::int64_t>&outcome_, &at_, &offset_;
   bool items_;
+  bool cut_ = false;              // units are not rows
   std::vector<counts_as> kinds_;  // by code of the name
-  std::vector<std::uint32_t> unit_rows_, unit_lines_;
+  std::vector<std::uint32_t> unit_rows_, unit_lines_, unit_goals_;
   std::vector<std::uint64_t> visitor_hashes_, user_hashes_;  // by code
   std::vector<std::optional<field_column>> columns_;
   std::optional<field_column> pages_;

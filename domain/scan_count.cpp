@@ -13,7 +13,7 @@ struct visit_pass::state {
   scan_group& group(scan_span& span, std::size_t position, std::int64_t at_ms);
   void count_run(scan_span& span, const visitor_run& run);
   void count_event(scan_span& span, std::size_t position);
-  static void count_unit(scan_group& g, const scan_unit& u, bool persons);
+  void count_unit(scan_group& g, const scan_unit& u) const;
   void count_visit(scan_span& span, std::size_t number);
   void count_pages(scan_span& span, const found_visit& found);
   void count_scrolls(scan_span& span, const visitor_run& run);
@@ -62,13 +62,13 @@ void visit_pass::state::with_groups(scan_span& span, std::size_t position, F&& f
   if (plan.needs.totals) f(span.total);
 }
 
-void visit_pass::state::count_unit(scan_group& g, const scan_unit& u, bool persons) {
+void visit_pass::state::count_unit(scan_group& g, const scan_unit& u) const {
   const bool first = g.count(u);
-  if (first && persons && u.person != 0 && g.last_person != u.person) {
+  if (first && plan.needs.visitors && u.person != 0 && g.last_person != u.person) {
     g.last_person = u.person;
     g.traffic.visitors.add(u.person);
   }
-  if (u.sale != nullptr) g.count_sale(*u.sale, first);
+  if (u.sale != nullptr && (first || plan.needs.items)) g.count_sale(*u.sale, first);
 }
 
 void visit_pass::state::count_event(scan_span& span, std::size_t position) {
@@ -76,7 +76,7 @@ void visit_pass::state::count_event(scan_span& span, std::size_t position) {
   scan_unit u{kept.at_ms, kept.offset, kept.person, kept.kind, nullptr};
   if (kept.sale != 0) u.sale = &frame.kept.sales[kept.sale - 1];
   if (u.sale != nullptr && &span == frame.spans.data()) frame.note_currency(u.sale->currency);
-  with_groups(span, position, [&](scan_group& g) { count_unit(g, u, plan.needs.visitors); });
+  with_groups(span, position, [&](scan_group& g) { count_unit(g, u); });
 }
 
 /// A visit counts whole where one of its events is selected, once in each group that those have.

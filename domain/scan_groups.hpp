@@ -67,6 +67,7 @@ struct scan_group {
 
   /// True for the first unit of an event.
   bool count(const scan_unit& u);
+  /// Of all lines of an order, or of the first unit of an event that reaches several goals.
   void count_sale(const scan_sale& s, bool first_unit);
   void count_visit(const visit& v);
   scan_extra& extras();

@@ -25,8 +25,6 @@ constexpr std::size_t filter_bits_max = 64;
 constexpr hours first_margin{6};
 
 failure unknown_field(std::string_view pointer, std::string_view what, std::string_view name) {
-  if (name == "event:goal") return not_yet(pointer, "the merchant has no goals");
-  if (name == "segment") return not_yet(pointer, "the merchant has no saved segments");
   if (dimension_needs_history(name))
     return not_yet(pointer, "events do not tell " + in_quotes(name));
   const auto names = scan_field_names();
@@ -53,6 +51,8 @@ class plan_maker {
       if (std::ranges::count(names, names[i]) > 1) return bad(pointer, "stands twice");
       if (auto fine = read_dimension(names[i], pointer); !fine) return fine;
     }
+    if (p_.needs.goals && p_.needs.items)
+      return bad("/dimensions", "goals and lines of orders do not stand beside each other");
     return done{};
   }
 
@@ -84,6 +84,7 @@ class plan_maker {
     auto made = read_filter(all, "/filters", 0);
     if (!made) return made.error();
     p_.filter = std::move(*made);
+    if (p_.needs.goals) leave_out_no_goal();
     number(p_.filter);
     return done{};
   }
@@ -122,7 +123,29 @@ class plan_maker {
     if (!field) return unknown_field(pointer, "dimension", name);
     p_.dimensions.push_back({kind::field, *field});
     if (p_.fields[*field].from == field_source::item) p_.needs.items = true;
+    return p_.fields[*field].from == field_source::goal ? read_goals(pointer) : done{};
+  }
+
+  status read_goals(const std::string& pointer) {
+    const auto& named = p_.asked.named;
+    if (!named || named->goals.empty()) return bad(pointer, "the merchant has no goals");
+    p_.needs.goals = true;
+    for (const auto& goal : named->goals) {
+      auto made = read_filter(goal.filter, pointer, 0);
+      if (!made) return made.error();
+      ensure(made->of_event, "a goal that one event does not reach");
+      p_.goals.push_back(std::move(*made));
+    }
     return done{};
+  }
+
+  /// By goal, events that reach none are not there.
+  void leave_out_no_goal() {
+    scan_filter reaches;
+    reaches.op = reaches.comparison.op = filter_op::is_not;
+    reaches.field = *add_field(goal_field);
+    reaches.comparison.values.emplace_back();
+    p_.filter.parts.push_back(std::move(reaches));
   }
 
   status read_metric(const std::string& name, const std::string& pointer) {
@@ -157,7 +180,7 @@ class plan_maker {
     const std::string pointer = f.pointer.empty() ? std::string{above} : f.pointer;
     scan_filter made;
     made.op = f.op;
-    if (is_comparison(f.op)) return read_comparison(f, pointer);
+    if (is_comparison(f.op)) return read_comparison(f, pointer, behaviours);
     if (is_behaviour(f.op)) {
       if (behaviours > 0) return bad(pointer, "has_done cannot stand within has_done");
       ++behaviours;
@@ -177,7 +200,19 @@ class plan_maker {
     return made;
   }
 
-  result<scan_filter> read_comparison(const event_filter& f, const std::string& pointer) {
+  [[nodiscard]] result<event_filter> meaning(const event_filter& f) const {
+    static const named_filters nothing;
+    return meaning_of(f, p_.asked.named ? *p_.asked.named : nothing);
+  }
+
+  result<scan_filter> read_comparison(const event_filter& f, const std::string& pointer,
+                                      std::size_t behaviours) {
+    if (names_filters(f)) {
+      const auto meant = meaning(f);
+      if (!meant) return bad(pointer + "/2", meant.error().detail);
+      // By goal, each goal that an event reaches is looked at by itself.
+      if (f.field != goal_field || !p_.needs.goals) return read_filter(*meant, pointer, behaviours);
+    }
     auto field = add_field(f.field);
     if (!field) return unknown_field(pointer + "/1", "field", f.field);
     scan_filter made;
@@ -334,6 +369,7 @@ void wish_fields(const scan_plan& p, column_wish& wish) {
         break;
       case field_source::customer_type:
       case field_source::cohort:
+      case field_source::goal:
         break;
       default:
         wish.texts.insert(f.text);

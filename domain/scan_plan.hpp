@@ -60,6 +60,7 @@ struct scan_needs {
   bool visit_counts = false;  // and counted
   bool persons = false;  // rows must be looked at visitor by visitor (also where visits is set)
   bool items = false;    // lines of orders are counted instead of orders
+  bool goals = false;    // an event counts once for each goal that it reaches, else not at all
   bool first_orders = false;  // every order since the first must be known
   bool commerce = false, visitors = false;
   bool totals = false;      // the whole range as one group too
@@ -82,6 +83,7 @@ struct scan_plan {
   std::vector<scan_dimension> dimensions;
   scan_filter filter;
   std::vector<scan_filter> steps;  // of a funnel
+  std::vector<scan_filter> goals;  // where needs.goals: of asked.named, all of_event
   std::size_t filter_bits = 0, late_comparisons = 0, behaviours = 0;
   scan_needs needs;
   scan_range range;

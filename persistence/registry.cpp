@@ -64,15 +64,6 @@ std::string random_bytes(std::size_t count) {
   return bytes;
 }
 
-std::string merchant_prefix(std::string_view merchant) {
-  std::string key;
-  byte_writer out{key};
-  out.u16be(shard_of(merchant_hash(merchant)));
-  out.raw(merchant);
-  out.u8(0);
-  return key;
-}
-
 std::string key_of(std::string_view merchant, std::string_view hash) {
   if (merchant.empty()) return "key/" + std::string{hash};
   return merchant_prefix(merchant) + 'k' + std::string{hash};
@@ -163,6 +154,15 @@ std::string hash_of_key(std::string_view key_text) {
                      reinterpret_cast<const unsigned char*>(key_text.data()), key_text.size(),
                      nullptr, 0);
   return hex(hash);
+}
+
+std::string merchant_prefix(std::string_view merchant) {
+  std::string key;
+  byte_writer out{key};
+  out.u16be(shard_of(merchant_hash(merchant)));
+  out.raw(merchant);
+  out.u8(0);
+  return key;
 }
 
 record to_record(const merchant_record& m) {

@@ -59,6 +59,9 @@ struct key_claim {
 [[nodiscard]] key_claim claim_of(std::string_view key_text);
 [[nodiscard]] std::string hash_of_key(std::string_view key_text);
 
+/// What the keys of all of a merchant's records in the `merchants` family begin with: shard u16be,
+/// merchant, 0.
+[[nodiscard]] std::string merchant_prefix(std::string_view merchant);
 [[nodiscard]] record to_record(const merchant_record& m);
 [[nodiscard]] record to_record(const key_record& k);
 /// The record that removes a key: an empty value.

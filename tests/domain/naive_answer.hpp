@@ -22,6 +22,7 @@ class naive_answer : naive_events {
     auto asked = groups(p_.from, p_.to, p_.buckets, q_.dimensions);
     fill(asked);
     std::vector<std::pair<key, std::vector<metric_value>>> all;
+    all.reserve(asked.size());
     for (auto& [k, g] : asked) all.emplace_back(k, compute(g));
     std::map<key, group> other;
     if (!p_.compare_buckets.empty())
@@ -211,9 +212,9 @@ class naive_answer : naive_events {
     const auto has = [&](const std::vector<std::size_t>& v, counts_as k) {
       return std::ranges::any_of(v, [&](std::size_t i) { return events_[i].kind == k; });
     };
-    const int128 visits = static_cast<int128>(g.visits.size());
+    const auto visits = static_cast<int128>(g.visits.size());
     const int128 net = g.gross - g.discounts - g.refunds;
-    const int128 customers = static_cast<int128>(g.customers.size());
+    const auto customers = static_cast<int128>(g.customers.size());
     if (m == "events") return integer(static_cast<int128>(g.events.size()));
     if (m == "visitors") return integer(static_cast<int128>(g.persons.size()));
     if (m == "percentage")

@@ -42,7 +42,7 @@ class naive_events {
       const auto kind = shop_.rules.kind_of(e.name);
       if (e.outcome != row_outcome::fresh || kind == counts_as::ignore) continue;
       newest = std::max(newest, e.at_ms);
-      events_.push_back({&e, kind, newest - e.at_ms > 6 * 3'600'000, -1});
+      events_.push_back({&e, kind, newest - e.at_ms > std::int64_t{6} * 3'600'000, -1});
     }
     std::sort(events_.begin(), events_.end(), [](const seen& a, const seen& b) {
       return std::tie(a.e->at_ms, a.e->offset) < std::tie(b.e->at_ms, b.e->offset);
@@ -145,7 +145,7 @@ class naive_events {
       return found;
     }
     for (const auto j : visit)
-      if (const auto v = own(j, field, -1); !v.empty()) return v;
+      if (auto v = own(j, field, -1); !v.empty()) return v;
     return "";
   }
   static std::string absent(const std::string& field) {
@@ -153,22 +153,19 @@ class naive_events {
     return field == "visit:source" || field == "visit:referrer" ? "Direct / None" : "(none)";
   }
 
-  static bool fits(const event_filter& f, std::string text) {
+  static bool fits(const event_filter& f, const std::string& text) {
     const auto lower = [&](std::string s) {
       if (!f.case_sensitive)
         for (auto& c : s) c = static_cast<char>(std::tolower(c));
       return s;
     };
-    for (const auto& v : f.values) {
-      if (f.op == filter_op::is || f.op == filter_op::is_not) {
-        if (lower(text) == lower(v) || (text.empty() && v == absent(f.field))) return true;
-      } else if (f.op == filter_op::contains || f.op == filter_op::contains_not) {
-        if (lower(text).find(lower(v)) != std::string::npos) return true;
-      } else if (std::regex_search(lower(text), std::regex{lower(v)})) {
-        return true;
-      }
-    }
-    return false;
+    return std::ranges::any_of(f.values, [&](const std::string& v) {
+      if (f.op == filter_op::is || f.op == filter_op::is_not)
+        return lower(text) == lower(v) || (text.empty() && v == absent(f.field));
+      if (f.op == filter_op::contains || f.op == filter_op::contains_not)
+        return lower(text).find(lower(v)) != std::string::npos;
+      return std::regex_search(lower(text), std::regex{lower(v)});
+    });
   }
   bool holds(const event_filter& f, std::size_t i, int line) const {
     switch (f.op) {

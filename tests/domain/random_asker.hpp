@@ -61,7 +61,7 @@ struct random_asker {
     return f;
   }
 
-  std::string date(unsigned day) {
+  static std::string date(unsigned day) {
     const auto at = instant("2024-03-26T00:00:00Z") + std::chrono::days{day};
     return bucket_label(zone::utc(), granularity::day,
                         std::chrono::floor<std::chrono::seconds>(at));

@@ -49,7 +49,7 @@ TEST(scan_plan, names_what_it_does_not_know) {
 
 TEST(scan_plan, says_what_events_do_not_tell) {
   EXPECT_EQ(error_of(ask({"events"}, {"event:goal"}, "7d")),
-            "unsupported: not_yet: /dimensions/0: the merchant has no goals");
+            "bad_request: /dimensions/0: the merchant has no goals");
   EXPECT_EQ(error_of(ask({"events"}, {"visit:city"}, "7d")),
             "unsupported: not_yet: /dimensions/0: events do not tell 'visit:city'");
   EXPECT_EQ(error_of(ask({"tax"}, {"event:product"}, "7d")),

@@ -238,3 +238,64 @@ def test_retention_of_the_shop_equals_the_oracle(workspace):
     check_equal(got, want, "people by cohort and month")
     sizes = {row["cohort"]: row["size"] for row in answer["results"]}
     check_equal(sizes, {m: row[0] for m, row in want.items()}, "sizes of cohorts")
+
+
+LOG_RANGE = ["2015-05-17", "2015-05-20"]
+
+
+def test_goals_and_segments_apply_to_the_past(workspace):
+    hits, _ = oracle.read_log()
+    node = workspace.node().start()
+    write, read = node.create_merchant("site", "UTC", "USD")
+    for number, batch in enumerate(batches(log_events(hits))):
+        node.send_all(write, batch)
+        if number == 4:
+            seal(node)
+    node.cli("goal", "add", "site", "Reads the blog", "--page", "/blog/**")
+    node.cli("goal", "add", "site", "Presentation", "--page", "/presentations/*/")
+    node.cli("goal", "add", "site", "Not found", "--filter", '["is", "event:props:status", ["404"]]')
+    node.cli("segment", "add", "site", "Blog people", "--filter",
+             '["has_done", ["is", "event:goal", ["Reads the blog"]]]')
+    node.kill()
+    node.start()
+    goals = json.loads(node.cli("goal", "list", "site", "-o", "json"))["goals"]
+    check_equal([g["name"] for g in goals], ["Not found", "Presentation", "Reads the blog"], "goals")
+
+    def path(hit):
+        return hit.target.split("?")[0].split("#")[0]
+
+    want, people = collections.Counter(), collections.defaultdict(set)
+    for hit in hits:
+        reached = []
+        if hit.is_page and path(hit).startswith("/blog/"):
+            reached.append("Reads the blog")
+        parts = path(hit).split("/")
+        if hit.is_page and len(parts) == 4 and parts[1] == "presentations" and parts[3] == "":
+            reached.append("Presentation")
+        if not hit.is_page and hit.status == 404:
+            reached.append("Not found")
+        for goal in reached:
+            want[goal] += 1
+            people[goal].add(hit.visitor)
+    check(all(want[g["name"]] > 20 for g in goals), f"goals that the log reaches: {want}")
+    answer = node.query(read, "site", ["events", "visitors"], LOG_RANGE, ["event:goal"],
+                        include={"totals": True})
+    got = {r["dimensions"][0]: r["metrics"] for r in answer["results"]}
+    check_equal({g: n[0] for g, n in got.items()}, dict(want), "events by goal")
+    for goal, who in people.items():
+        if len(who) <= 512:
+            check_equal(got[goal][1], len(who), f"visitors who reach {goal}")
+    check_equal(answer["meta"]["totals"]["metrics"][0], sum(want.values()), "events that reach a goal")
+    of_segment = node.query(read, "site", ["events"], LOG_RANGE,
+                            filters=[["is", "segment", ["Blog people"]]])["results"][0]["metrics"][0]
+    check_equal(of_segment, sum(hit.visitor in people["Reads the blog"] for hit in hits),
+                "events of people who read the blog")
+    question = {"metrics": ["events"], "date_range": "all", "filters": [["is", "event:goal", ["Sold"]]]}
+    refused = node.request("POST", "/api/v2/query", json.dumps(question),
+                           {"Authorization": f"Bearer {read}"})
+    check_equal(refused.status, 400, "a goal that is not there")
+    check(b"/filters/0/2" in refused.body and b"Not found" in refused.body, f"{refused.body}")
+    node.cli("goal", "remove", "site", "Not found")
+    node.cli("goal", "remove", "site", "Not found", expect=3)
+    node.cli("goal", "add", "site", "By source", "--filter", '["is", "visit:source", ["x"]]', expect=2)
+    node.cli("segment", "add", "site", "Bad", "--filter", '["is", "visit:moon"', expect=2)

@@ -8,7 +8,7 @@
 #include "domain/query.hpp"
 #include "domain/result.hpp"
 
-namespace tally::api {
+namespace tally::persistence {
 
 /// Reads filters as docs/reference/query.md describes them: a list of them, all of which must hold,
 /// or a single one. Form only: whether there is such a field is the planner's business.
@@ -20,4 +20,4 @@ result<std::vector<event_filter>> read_filters(const nlohmann::json& filters,
 /// question can be answered from totals.
 [[nodiscard]] std::vector<std::string> names_asked(const std::vector<event_filter>& filters);
 
-}  // namespace tally::api
+}  // namespace tally::persistence

@@ -1,10 +1,10 @@
-#include "api/query_filters.hpp"
+#include "persistence/filter_json.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-namespace tally::api {
+namespace tally::persistence {
 namespace {
 
 using nlohmann::json;
@@ -137,4 +137,4 @@ std::vector<std::string> names_asked(const std::vector<event_filter>& filters) {
   return names;
 }
 
-}  // namespace tally::api
+}  // namespace tally::persistence
