@@ -297,8 +297,9 @@ void engine::export_events(export_wish wish, std::chrono::milliseconds wait_max,
 void engine::report(std::string merchant, callback<merchant_report> then) {
   auto what = std::make_shared<inspection>();
   what->merchant = std::move(merchant);
-  what->looker = [merchant = what->merchant, then = std::move(then), env = impl_->env, shown = what.get()](
-                     result<const merchant_state*> state, persistence::round_number) {
+  what->looker = [merchant = what->merchant, then = std::move(then), env = impl_->env,
+                  shown = what.get()](result<const merchant_state*> state,
+                                      persistence::round_number) {
     if (!state) return then(state.error());
     const auto& s = **state;
     merchant_report r;

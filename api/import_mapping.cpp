@@ -33,7 +33,7 @@ class table_reader {
     known_.insert(std::string{key});
     if (node == nullptr) return {};
     const auto* value = node->as_string();
-    if (value == nullptr) fail(*node, std::string{key} + " must be a text");
+    if (value == nullptr) fail(*node, key, " must be a text");
     return value == nullptr ? "" : value->get();
   }
   bool flag(std::string_view key) {
@@ -41,7 +41,7 @@ class table_reader {
     known_.insert(std::string{key});
     if (node == nullptr) return false;
     const auto* value = node->as_boolean();
-    if (value == nullptr) fail(*node, std::string{key} + " must be true or false");
+    if (value == nullptr) fail(*node, key, " must be true or false");
     return value != nullptr && value->get();
   }
   std::size_t count(std::string_view key, std::size_t otherwise) {
@@ -50,7 +50,7 @@ class table_reader {
     if (node == nullptr) return otherwise;
     const auto* value = node->as_integer();
     const bool good = value != nullptr && value->get() > 0;
-    if (!good) fail(*node, std::string{key} + " must be a whole number above 0");
+    if (!good) fail(*node, key, " must be a whole number above 0");
     return good ? static_cast<std::size_t>(value->get()) : otherwise;
   }
   std::map<std::string, std::string, std::less<>> texts(std::string_view key) {
@@ -59,12 +59,12 @@ class table_reader {
     known_.insert(std::string{key});
     if (node == nullptr) return out;
     if (!node->is_table()) {
-      fail(*node, std::string{key} + " must be a table");
+      fail(*node, key, " must be a table");
       return out;
     }
     for (const auto& [name, content] : *node->as_table()) {
       const auto* value = content.as_string();
-      if (value == nullptr) fail(content, std::string{name.str()} + " must be a text");
+      if (value == nullptr) fail(content, name.str(), " must be a text");
       if (value != nullptr) out.emplace(name.str(), value->get());
     }
     return out;
@@ -75,21 +75,23 @@ class table_reader {
     if (node == nullptr) return nullptr;
     const auto* array = node->as_array();
     const bool good = array != nullptr && array->is_homogeneous(toml::node_type::table);
-    if (!good) fail(*node, std::string{key} + " must be written as [[" + std::string{key} + "]]");
+    if (!good) fail(*node, key, " must be written as [[", key, "]]");
     return good ? array : nullptr;
   }
   void refuse_unknown() {
     for (const auto& [name, node] : table_) {
       if (!known_.contains(std::string{name.str()})) {
-        fail(node, "unknown key " + std::string{name.str()});
+        fail(node, "unknown key ", name.str());
       }
     }
   }
-  void fail(const toml::node& node, const std::string& what) {
+  /// Says what is wrong with a node; the first one counts.
+  template <class... Texts>
+  void fail(const toml::node& node, const Texts&... what) {
     if (!wrong_.empty()) return;
     std::ostringstream out;
-    out << file_ << ':' << node.source().begin.line << ':' << node.source().begin.column << ": "
-        << what;
+    out << file_ << ':' << node.source().begin.line << ':' << node.source().begin.column << ": ";
+    (out << ... << what);
     wrong_ = out.str();
   }
   void fail(const std::string& what) {

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "api/admin_command.hpp"
 #include "api/alias_directory.hpp"
 #include "api/answer_cache.hpp"
 #include "api/answer_text.hpp"
@@ -101,13 +102,14 @@ class routes : public std::enable_shared_from_this<routes> {
 
   void with_key(request_ptr request, std::string key, respond answer, allowed then);
   using reader = void (routes::*)(const request_ptr&, const key_facts&, respond);
-  void with_read_key(request_ptr request, respond answer, reader then);
+  void with_request_key(request_ptr request, respond answer, reader then);
   void with_alias(request_ptr request, std::string_view protocol, std::string key, respond answer,
                   allowed then);
   void events(request_ptr request, respond answer);
   void segment(segment_call call, request_ptr request, respond answer);
   void take(const request_ptr& request, const key_facts& key, respond answer,
             std::optional<segment_call> call);
+  void administer(const request_ptr& request, const key_facts& key, respond answer);
   void ask(const request_ptr& request, const key_facts& key, respond answer);
   void ask_report(const request_ptr& request, const key_facts& key, respond answer);
   void export_page(const request_ptr& request, const key_facts& key, respond answer);
@@ -157,13 +159,15 @@ void routes::handle(http_request&& incoming, respond answer) {
     return segment(*call, std::move(request), std::move(answer));
   if (foreign_routes::knows(path)) return foreign_->handle(std::move(request), std::move(answer));
   if (path == "/api/v2/query" && post)
-    return with_read_key(std::move(request), std::move(answer), &routes::ask);
+    return with_request_key(std::move(request), std::move(answer), &routes::ask);
   if (is_report_path(path) && post)
-    return with_read_key(std::move(request), std::move(answer), &routes::ask_report);
+    return with_request_key(std::move(request), std::move(answer), &routes::ask_report);
   if (path == "/v1/export" && get)
-    return with_read_key(std::move(request), std::move(answer), &routes::export_page);
+    return with_request_key(std::move(request), std::move(answer), &routes::export_page);
   if (path == "/v1/merchant" && get)
-    return with_read_key(std::move(request), std::move(answer), &routes::show_merchant);
+    return with_request_key(std::move(request), std::move(answer), &routes::show_merchant);
+  if (is_admin_path(path))
+    return with_request_key(std::move(request), std::move(answer), &routes::administer);
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
@@ -208,7 +212,7 @@ void routes::with_key(request_ptr request, std::string key, respond answer, allo
   });
 }
 
-void routes::with_read_key(request_ptr request, respond answer, reader then) {
+void routes::with_request_key(request_ptr request, respond answer, reader then) {
   auto key = key_of_request(*request);
   with_key(std::move(request), std::move(key), std::move(answer),
            [this, then](const request_ptr& r, const key_facts& facts, respond to) {
@@ -343,6 +347,18 @@ void routes::with_merchant(const key_facts& key, const std::string& merchant, re
     if (*known) return then(answer);
     answer(problem(404, "unknown_merchant", "there is no merchant '" + merchant + "'"));
   });
+}
+
+void routes::administer(const request_ptr& request, const key_facts& key, respond answer) {
+  if (key.scope != key_scope::admin)
+    return answer(problem(403, "wrong_scope", "this needs an admin key"));
+  auto asked = admin_command(*request);
+  if (auto* const refused = std::get_if<http_response>(&asked)) return answer(std::move(*refused));
+  engine_.command(std::get<0>(std::move(asked)),
+                  [answer = std::move(answer)](result<std::string> text) {
+                    if (!text) return answer(from_failure(text.error()));
+                    answer({200, "application/json", std::move(*text), {}, false, false});
+                  });
 }
 
 namespace {

@@ -60,7 +60,9 @@ TEST(openapi_document, has_the_public_paths) {
                            "/i/v0/e",       "/capture",
                            "/matomo.php",   "/api/s/track",
                            "/v1/pixel.gif", "/api/v2/funnel",
-                           "/v1/export",    "/api/v2/retention"})
+                           "/v1/export",    "/api/v2/retention",
+                           "/v1/reprocess", "/v1/reprocess/{id}",
+                           "/v1/rulesets",  "/v1/rulesets/{version}"})
     EXPECT_TRUE(document["paths"].contains(path)) << path;
 }
 

@@ -251,3 +251,43 @@ def test_a_zone_changes_for_the_past_and_a_ruleset_is_tried_without_the_node(wor
     check_equal(days(), ([0, 0, 10, 0], 2), "orders by day after a trial")
     check_equal(node.terminate(), 0, "exit code")
     verify(node.data_dir)
+
+
+def test_history_is_recomputed_over_http_with_an_admin_key(workspace):
+    invoices, _ = oracle.read_shop()
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop", "Europe/London", "GBP")
+    admin = json.loads(node.cli("key", "create", "--scope", "admin", "-o", "json"))["key"]
+    for batch in batches(segment_event(i) for i in invoices[:2_000]):
+        node.send_all(write, {"batch": batch, "writeKey": write}, "/v1/batch")
+
+    def call(method, path, body=None, key=admin, status=200):
+        answer = node.request(method, path, body, {"Authorization": f"Bearer {key}"})
+        check_equal(answer.status, status, f"{method} {path}: {answer.body[:400]!r}")
+        return answer.json()
+
+    version = call("POST", "/v1/rulesets", BUGGY)["version"]
+    shown = call("GET", f"/v1/rulesets/{version}")["ruleset"]
+    check_equal(shown["names"], {"refund": "purchase"}, "names of the ruleset")
+    made = call("POST", "/v1/reprocess", json.dumps({"ruleset": BUGGY, "merchants": ["shop"]}))
+    check_equal((made["id"], made["ruleset"]), (made["generation"], version), "an equal ruleset is the same")
+    number = str(made["id"])
+    until(node, number, "ready")
+    check_equal(call("GET", f"/v1/reprocess/{number}")["progress"], 1.0, "progress")
+    changes = call("GET", f"/v1/reprocess/{number}/diff?limit=5")["changes"]
+    check_equal(len(changes), 5, "changes shown")
+    before = node.totals(read, "shop", ["orders"])["orders"]
+    check_equal(call("POST", f"/v1/reprocess/{number}/promote")["state"], "promoted", "promote")
+    check_equal(node.totals(read, "shop", ["orders"])["orders"], 2_000, "orders with refunds")
+    check_equal(call("POST", f"/v1/reprocess/{number}/rollback")["state"], "rolled_back", "rollback")
+    check_equal(node.totals(read, "shop", ["orders"])["orders"], before, "orders")
+    check_equal(call("POST", f"/v1/reprocess/{number}/drop")["state"], "dropped", "drop")
+    check(any(str(g["id"]) == number for g in call("GET", "/v1/reprocess")["generations"]), "the list")
+    call("POST", f"/v1/reprocess/{number}/promote", status=409)
+    call("GET", "/v1/reprocess/77", status=404)
+    call("GET", "/v1/rulesets/77", status=404)
+    call("POST", "/v1/rulesets", "[names]\nx = 1", status=400)
+    call("POST", "/v1/reprocess", '{"ruleset": 1, "merchants": ["nobody"]}', status=404)
+    for key in (read, write):
+        call("GET", "/v1/reprocess", key=key, status=403)
+    call("GET", "/v1/reprocess", key="ta_main.x", status=401)

@@ -1,0 +1,132 @@
+#include "api/admin_command.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "api/problem.hpp"
+#include "domain/event.hpp"
+
+namespace tally::api {
+namespace {
+
+using nlohmann::json;
+using words = std::vector<std::string>;
+using answer = std::variant<words, http_response>;
+
+constexpr std::string_view reprocess = "/v1/reprocess", rulesets = "/v1/rulesets";
+constexpr std::size_t merchants_max = 100'000;
+constexpr std::array<std::string_view, 5> changes{"pause", "resume", "promote", "rollback", "drop"};
+
+http_response bad(std::string pointer, std::string detail) {
+  return problem(400, "bad_request", detail, {{std::move(pointer), detail}});
+}
+
+http_response no_such_path() {
+  return problem(404, "not_found", "no such path");
+}
+
+http_response wrong_method(std::string allowed) {
+  auto refused = problem(405, "method_not_allowed", "this path takes another method");
+  refused.headers.emplace_back("Allow", std::move(allowed));
+  return refused;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() <= 8 &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool is_get(const http_request& r) {
+  return r.method == http_method::get || r.method == http_method::head;
+}
+
+/// A ruleset's version, its text, or the same as JSON. Empty where it is none of these.
+std::string ruleset_word(const json& ruleset) {
+  if (ruleset.is_number_unsigned()) return ruleset.dump();
+  if (ruleset.is_object()) return ruleset.dump();
+  // A new line in front keeps a text from being taken for a version or an option.
+  return ruleset.is_string() ? "\n" + ruleset.get<std::string>() : std::string{};
+}
+
+answer start(const http_request& request) {
+  const auto body = json::parse(request.body, nullptr, false);
+  if (!body.is_object()) return bad("", "the body must be a JSON object");
+  words all{"reprocess", "start", "--ruleset"};
+  for (const auto& member : body.items())
+    if (member.key() != "ruleset" && member.key() != "merchants")
+      return bad("/" + member.key().substr(0, 64), "is no field of this request");
+  const auto ruleset = body.contains("ruleset") ? ruleset_word(body["ruleset"]) : std::string{};
+  if (ruleset.empty()) return bad("/ruleset", "must be a version, or a ruleset as TOML or JSON");
+  all.push_back(ruleset);
+  if (!body.contains("merchants")) return all;
+  const auto& merchants = body["merchants"];
+  if (!merchants.is_array() || merchants.empty() || merchants.size() > merchants_max)
+    return bad("/merchants", "must be an array of 1 to 100000 merchants");
+  for (std::size_t i = 0; i < merchants.size(); ++i) {
+    const auto id = merchants[i].is_string() ? merchants[i].get<std::string>() : std::string{};
+    if (!is_merchant_id(id) || id.starts_with("--"))
+      return bad("/merchants/" + std::to_string(i), "is no merchant id");
+    all.insert(all.end(), {"--merchant", id});
+  }
+  return all;
+}
+
+/// "/v1/reprocess" and what stands below it.
+answer of_generations(const http_request& request, std::string_view below) {
+  if (below.empty()) {
+    if (is_get(request)) return words{"reprocess", "list"};
+    return request.method == http_method::post ? start(request)
+                                               : answer{wrong_method("GET, HEAD, POST, OPTIONS")};
+  }
+  const auto slash = below.find('/');
+  const std::string id{below.substr(0, slash)};
+  const auto what = slash == std::string_view::npos ? std::string_view{} : below.substr(slash + 1);
+  const bool change = std::ranges::find(changes, what) != changes.end();
+  const bool whole = slash == std::string_view::npos;
+  if (!is_number(id) || (!whole && !change && what != "diff")) return no_such_path();
+  if (change) {
+    if (request.method != http_method::post) return wrong_method("POST, OPTIONS");
+    return words{"reprocess", std::string{what}, id};
+  }
+  if (!is_get(request)) return wrong_method("GET, HEAD, OPTIONS");
+  if (whole) return words{"reprocess", "status", id};
+  words all{"reprocess", "diff", id};
+  if (const auto limit = request.parameter("limit")) {
+    if (!is_number(*limit)) return bad("/limit", "must be a number");
+    all.insert(all.end(), {"--limit", *limit});
+  }
+  return all;
+}
+
+answer of_rulesets(const http_request& request, std::string_view below) {
+  if (below.empty() && request.method == http_method::post)
+    return words{"ruleset", "add", "\n" + request.body};
+  if (!is_get(request))
+    return wrong_method(below.empty() ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS");
+  if (below.empty()) return words{"ruleset", "list"};
+  if (!is_number(below)) return no_such_path();
+  return words{"ruleset", "show", std::string{below}};
+}
+
+bool stands_at_or_below(std::string_view path, std::string_view root) {
+  return path == root ||
+         (path.starts_with(root) && path.size() > root.size() && path[root.size()] == '/');
+}
+
+}  // namespace
+
+bool is_admin_path(std::string_view path) {
+  return stands_at_or_below(path, reprocess) || stands_at_or_below(path, rulesets);
+}
+
+answer admin_command(const http_request& request) {
+  const std::string_view path = request.path;
+  const bool generations = stands_at_or_below(path, reprocess);
+  auto below = path.substr(generations ? reprocess.size() : rulesets.size());
+  if (below.starts_with("/")) below.remove_prefix(1);
+  return generations ? of_generations(request, below) : of_rulesets(request, below);
+}
+
+}  // namespace tally::api
