@@ -223,6 +223,8 @@ void world::trouble_disk(std::size_t n) {
     }
     case 2:
       node.backup = node.storage.durable();
+      // The watermark file is copied along, and still names what the log lacks.
+      node.backup->is_suspect |= node.disk_is_suspect;
       return;
     case 3:
       return swap_disks(n, random_.below(nodes_.size()));
