@@ -127,6 +127,11 @@ void add_http(families& out, const std::vector<listener_stats>& l) {
             l, &s::requests_in_flight)
       .each("tally_http_buffered_bytes", "Memory of request bodies.", MetricType::Gauge, l,
             &s::buffered_bytes)
+      .each("tally_web_sockets", "Open WebSockets.", MetricType::Gauge, l, &s::web_sockets_open)
+      .each("tally_web_socket_received_messages_total", "Messages received over WebSockets.",
+            MetricType::Counter, l, &s::web_socket_messages_in)
+      .each("tally_web_socket_sent_messages_total", "Messages sent over WebSockets.",
+            MetricType::Counter, l, &s::web_socket_messages_out)
       .each("tally_http_connections_total", "Connections accepted.", MetricType::Counter, l,
             &s::connections)
       .each("tally_http_connections_refused_total", "Connections over the limit.",

@@ -89,7 +89,7 @@ void http_connection::start() {
 
 void http_connection::wait_for_input() {
   if (waiting_for_input_ || closed_ || eof_) return;
-  if (!lingering_ && (input_over_ || is_backlogged() ||
+  if (!lingering_ && (input_over_ || upgrading_ || is_backlogged() ||
                       (!parser_ && exchange_count() >= rules_.options.pipeline_max)))
     return;
   waiting_for_input_ = true;
@@ -139,15 +139,17 @@ void http_connection::pump(std::string_view fresh) {
     in_.assign(input_);
   if (in_.empty() && in_.capacity() > kept_capacity_max) in_ = {};
   input_ = {};
-  if (is_over())
+  if (may_leave())
+    leave();
+  else if (is_over())
     finish();
   else
     wait_for_input();
 }
 
 bool http_connection::can_parse() const {
-  return !closed_ && !input_over_ && !starved_ && !input_.empty() && !is_backlogged() &&
-         (parser_ || exchange_count() < rules_.options.pipeline_max);
+  return !closed_ && !input_over_ && !upgrading_ && !starved_ && !input_.empty() &&
+         !is_backlogged() && (parser_ || exchange_count() < rules_.options.pipeline_max);
 }
 
 bool http_connection::is_backlogged() const {
@@ -203,6 +205,7 @@ void http_connection::dispatch() {
     exchange.close = true;
     end_input();
   }
+  upgrading_ = request.method == http_method::get && request.header("upgrade");
   const auto given = request.header("x-request-id");
   const auto number = shared_.ids.fetch_add(1, std::memory_order_relaxed);
   exchange.request_id =
@@ -265,9 +268,18 @@ void http_connection::complete(std::uint64_t sequence, http_response&& response)
   const auto took = std::chrono::steady_clock::now() - exchange.begun;
   stats.latency.add(static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-  exchange.close = exchange.close || response.close;
+  exchange.close = exchange.close || response.close || response.take_over;
   exchange.done = true;
+  exchange.take_over = response.take_over;
+  if (!exchange.take_over && sequence == first_sequence_ + exchange_count() - 1) upgrading_ = false;
   settle(exchange);
+  constexpr unsigned switching = 101;
+  if (exchange.take_over && response.status == switching) {
+    // Whoever sends before it is answered does not wait for the other protocol to begin.
+    if (!(running_ ? input_.empty() : in_.empty())) exchange.take_over = nullptr;
+    if (!running_) loop_.mark_dirty(id_);
+    return;
+  }
   // The first in order needs no buffer of its own.
   append_response(sequence == first_sequence_ ? out_ : exchange.out, std::move(response), exchange,
                   rules_.options.cors, loop_.date());
@@ -290,6 +302,7 @@ void http_connection::advance() {
     }
     if (!front.done) break;
     const bool last = front.close;
+    take_over_ = std::move(front.take_over);
     ++first_;
     ++first_sequence_;
     if (!last) continue;
@@ -337,6 +350,25 @@ void http_connection::wait_for_output() {
 bool http_connection::is_over() const {
   return input_over_ && !parser_ && exchange_count() == 0 && out_.empty() && writing_.empty() &&
          !lingering_;
+}
+
+bool http_connection::may_leave() const {
+  return take_over_ && out_.empty() && writing_.empty() && !waiting_for_output_;
+}
+
+void http_connection::leave() {
+  const auto self = shared_from_this();
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+  auto& stats = shared_.stats;
+  std::shared_ptr<void> place{
+      &stats, [](http_stats* s) { s->connections_open.fetch_sub(1, std::memory_order_relaxed); }};
+  counted_ = false;
+  const auto take = std::exchange(take_over_, nullptr);
+  http_handover to{std::move(socket_), &stats, budget_, std::move(place)};
+  abandon();
+  loop_.remove(id_);
+  loop_.host(take(std::move(to)));
 }
 
 void http_connection::finish() {

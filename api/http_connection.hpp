@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/http_handover.hpp"
 #include "api/http_loop.hpp"
 #include "api/http_parser.hpp"
 //
@@ -21,6 +22,7 @@ struct http_exchange {
   bool done = false;
   bool close = false;  // the connection ends after it
   bool is_head = false, is_http10 = false;
+  decltype(http_response::take_over) take_over;  // where the answer ends HTTP
 };
 
 /// One connection: reads requests, keeps their order, writes answers. Everything runs on the
@@ -44,8 +46,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void abandon();
 
  private:
-  using socket =
-      asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+  using socket = http_socket;
 
   http_connection(http_loop& loop, socket&& s, http_peer&& peer, std::uint64_t id);
 
@@ -64,6 +65,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void advance();
   void write();
   void finish();
+  [[nodiscard]] bool may_leave() const;
+  void leave();
   void close();
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] bool is_backlogged() const;
@@ -93,8 +96,10 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::size_t written_ = 0;
 
   bool served_any_ = false, waiting_for_input_ = false, waiting_for_output_ = false;
-  bool running_ = false, starved_ = false;  // starved: the parser needs more than input_ has
-  bool input_over_ = false;                 // no further request will be read
+  bool running_ = false, starved_ = false;        // starved: the parser needs more than input_ has
+  bool input_over_ = false;                       // no further request will be read
+  bool upgrading_ = false;                        // what follows the last request may not be HTTP
+  decltype(http_response::take_over) take_over_;  // once what is ready has been sent
   bool eof_ = false, lingering_ = false, closed_ = false, counted_ = false;
 };
 

@@ -168,9 +168,21 @@ void http_loop::remove(std::uint64_t connection) {
   free_places_.push_back(index);
 }
 
+void http_loop::host(std::shared_ptr<http_guest> guest) {
+  if (guest) guests_.push_back(std::move(guest));
+}
+
+void http_loop::forget_guests() {
+  std::erase_if(guests_, [](const auto& guest) { return guest->is_over(); });
+}
+
 void http_loop::drain_connections() {
   for (const auto& p : places_)
     if (const auto connection = p.connection) connection->drain();
+  // By position: a guest may let another one in.
+  // NOLINTNEXTLINE(modernize-loop-convert)
+  for (std::size_t i = 0; i < guests_.size(); ++i) guests_[i]->drain();
+  forget_guests();
 }
 
 void http_loop::arm_tick() {
@@ -186,6 +198,9 @@ void http_loop::tick() {
   const auto now = std::chrono::steady_clock::now();
   for (const auto& p : places_)
     if (const auto connection = p.connection) connection->check_time(now);
+  // NOLINTNEXTLINE(modernize-loop-convert): the vector may grow meanwhile
+  for (std::size_t i = 0; i < guests_.size(); ++i) guests_[i]->check_time(now);
+  forget_guests();
 }
 
 const std::string& http_loop::date() {

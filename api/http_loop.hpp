@@ -94,6 +94,8 @@ class http_loop {
   /// Has the connection write what it can at the end of this turn.
   void mark_dirty(std::uint64_t connection);
   void remove(std::uint64_t connection);
+  /// Keeps what a connection became until it is over.
+  void host(std::shared_ptr<http_guest> guest);
   void drain_connections();
   /// False where too many connections only wait for their client to read the last answer.
   [[nodiscard]] bool may_linger() const { return lingering_ < lingering_max; }
@@ -114,6 +116,7 @@ class http_loop {
   void flush_dirty();
   void arm_tick();
   void tick();
+  void forget_guests();
   http_connection* find(std::uint64_t connection);
 
   http_shared& shared_;
@@ -128,6 +131,7 @@ class http_loop {
   std::vector<place> places_;
   std::vector<std::uint32_t> free_places_;
   std::vector<std::uint64_t> dirty_;
+  std::vector<std::shared_ptr<http_guest>> guests_;
   bool in_turn_ = false, turn_posted_ = false;
   std::size_t lingering_ = 0;
   std::chrono::milliseconds tick_interval_;

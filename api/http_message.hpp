@@ -86,6 +86,9 @@ struct http_request {
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
 };
 
+class http_guest;      // api/http_handover.hpp
+struct http_handover;  // the same
+
 struct http_response {
   unsigned status = 200;
   std::string content_type = "application/json";  // "" sends none
@@ -94,6 +97,10 @@ struct http_response {
   /// Set by problem(): the server adds `instance` and `request_id` to the body.
   bool is_problem = false;
   bool close = false;  // end the connection after this answer
+  /// Ends HTTP on this connection: once all before is sent, the server calls this on the
+  /// connection's loop and hosts the guest. With status 101 the guest sends the answer itself, else
+  /// the server sends the head without a length, and the guest what follows it.
+  std::function<std::shared_ptr<http_guest>(http_handover&&)> take_over{};
 };
 
 /// Gives the answer. May be called from any thread, once (later calls do nothing), also after the

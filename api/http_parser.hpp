@@ -1,6 +1,6 @@
 #pragma once
 
-// The only file that knows Beast; included by api/http_connection.cpp alone.
+// Knows Beast, as does api/web_socket.cpp; included by api/http_connection.cpp alone.
 #include "api/asio.hpp"
 //
 #include <boost/beast/http/basic_parser.hpp>
@@ -10,31 +10,11 @@
 #include <string_view>
 
 #include "api/compression.hpp"
+#include "api/http_budget.hpp"
 #include "api/http_message.hpp"
 #include "api/http_server.hpp"
 
 namespace tally::api {
-
-/// Memory that all bodies of a server share.
-class http_budget {
- public:
-  http_budget(actors::gauge& used, std::uint64_t bytes_max)
-      : used_{used}, bytes_max_{static_cast<std::int64_t>(bytes_max)} {}
-
-  [[nodiscard]] bool take(std::size_t bytes) {
-    const auto n = static_cast<std::int64_t>(bytes);
-    if (used_.fetch_add(n, std::memory_order_relaxed) + n <= bytes_max_) return true;
-    give_back(bytes);
-    return false;
-  }
-  void give_back(std::size_t bytes) {
-    used_.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
-  }
-
- private:
-  actors::gauge& used_;
-  std::int64_t bytes_max_;
-};
 
 /// Why a request cannot be taken; the connection ends with this answer.
 struct http_refusal {

@@ -69,13 +69,14 @@ void append_response(std::string& out, http_response&& response, const http_exch
   out.append(" ").append(reason_phrase(response.status)).append("\r\nDate: ").append(date);
   if (!response.content_type.empty() && is_safe(response.content_type))
     out.append("\r\nContent-Type: ").append(response.content_type);
-  if (!has_no_body(response.status)) {
+  if (!has_no_body(response.status) && !response.take_over) {
     out += "\r\nContent-Length: ";
     append_number(out, response.body.size());
   }
   out.append("\r\nX-Request-Id: ").append(exchange.request_id).append("\r\n");
   append_fields(out, response);
-  if (is_compressible(response.content_type) && !has_no_body(response.status))
+  if (is_compressible(response.content_type) && !has_no_body(response.status) &&
+      !response.take_over)
     out += "Vary: Accept-Encoding\r\n";
   append_cors_headers(out, cors, exchange.path, exchange.origin);
   if (exchange.close)

@@ -113,6 +113,7 @@ class routes : public std::enable_shared_from_this<routes> {
   void ask(const request_ptr& request, const key_facts& key, respond answer);
   void ask_report(const request_ptr& request, const key_facts& key, respond answer);
   void export_page(const request_ptr& request, const key_facts& key, respond answer);
+  void stream(request_ptr request, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
   void pass_gate(ingest_request taken, bool may_create);
   void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
@@ -168,6 +169,7 @@ void routes::handle(http_request&& incoming, respond answer) {
     return with_request_key(std::move(request), std::move(answer), &routes::show_merchant);
   if (is_admin_path(path))
     return with_request_key(std::move(request), std::move(answer), &routes::administer);
+  if (path == "/v1/stream" && get) return stream(std::move(request), std::move(answer));
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
@@ -178,8 +180,8 @@ void routes::handle(http_request&& incoming, respond answer) {
   }
   const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
                       is_report_path(path);
-  const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/livez" ||
-                   path == "/openapi.json" || path == "/";
+  const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/v1/stream" ||
+                   path == "/livez" || path == "/openapi.json" || path == "/";
   if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
   auto refused = problem(405, "method_not_allowed", "this path takes another method");
   refused.headers.emplace_back("Allow", posted ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
@@ -446,6 +448,25 @@ void routes::show_merchant(const request_ptr& request, const key_facts& key, res
       to(found ? merchant_answer(*found) : from_failure(found.error()));
     });
   });
+}
+
+/// A stream's messages take the way of POST /v1/events, with the key that it was opened with.
+void routes::stream(request_ptr request, respond answer) {
+  auto key = key_of_request(*request);
+  auto open = [self = shared_from_this(), key](const http_request& r, const respond& to) {
+    to(accept_web_socket(
+        r, self->options().stream.socket,
+        make_stream_ingest(r, key, self->options().stream, [self](http_request&& body, respond t) {
+          self->handle(std::move(body), std::move(t));
+        })));
+  };
+  if (key.empty()) return open(*request, answer);
+  with_key(std::move(request), std::move(key), std::move(answer),
+           [open](const request_ptr& r, const key_facts& facts, respond to) {
+             if (facts.scope != key_scope::write && facts.scope != key_scope::platform)
+               return to(problem(403, "wrong_scope", "this key cannot write"));
+             open(*r, to);
+           });
 }
 
 public_api::public_api(actors::engine& engine, const routes_options& options)

@@ -7,6 +7,7 @@
 #include "api/http_message.hpp"
 #include "api/http_stats.hpp"
 #include "api/ingest_types.hpp"
+#include "api/stream_ingest.hpp"
 
 namespace tally::api {
 
@@ -16,6 +17,7 @@ struct routes_options {
   std::size_t loops = 1;                 // of the server that calls the handler
   std::uint32_t read_queries_per_s = 0;  // per merchant, 0: no limit
   std::chrono::milliseconds query_timeout{10'000};
+  stream_options stream;
 };
 
 /// The public API: who may do what, and which function does it. The engine must live longer than

@@ -64,6 +64,8 @@ void fill_http(http_settings& to, const settings& from) {
   to.ahead_max = from.duration("events.ahead_max");
   to.at_oldest = from.time("events.at_oldest");
   to.read_queries_per_s = small(from, "limits.read_queries_per_s");
+  to.web_socket_idle_timeout = from.duration("http.web_socket_idle_timeout");
+  to.stream_messages_max = small(from, "http.stream_messages_max");
 }
 
 failure wrong(const settings& from, std::string_view name, const std::string& what) {

@@ -47,6 +47,12 @@ api::routes_options route_options(const http_settings& from, std::size_t loops) 
   to.loops = loops;
   to.read_queries_per_s = from.read_queries_per_s;
   to.query_timeout = from.request_timeout;
+  to.stream.socket.message_bytes_max = from.body_bytes_max;
+  to.stream.socket.idle_timeout = from.web_socket_idle_timeout;
+  to.stream.socket.write_timeout = from.write_timeout;
+  to.stream.messages_max = from.stream_messages_max;
+  to.stream.answer_timeout = from.request_timeout;
+  to.stream.key_timeout = from.header_timeout;
   return to;
 }
 
