@@ -94,18 +94,18 @@ class routes : public std::enable_shared_from_this<routes> {
         ingest_{std::make_shared<ingest_service>(engine, std::max<std::size_t>(1, options.loops))},
         foreign_{std::make_shared<foreign_routes>(engine, options.limits, aliases_, ingest_)} {}
 
-  void handle(http_request&& request, respond answer);
+  void handle(http_request&& incoming, respond answer);
   void change(const routes_options& options);
 
  private:
   using allowed = std::function<void(const request_ptr&, const key_facts&, respond)>;
 
-  void with_key(request_ptr request, std::string key, respond answer, allowed then);
+  void with_key(const request_ptr& request, const std::string& key, respond answer, allowed then);
   using reader = void (routes::*)(const request_ptr&, const key_facts&, respond);
-  void with_request_key(request_ptr request, respond answer, reader then);
+  void with_request_key(const request_ptr& request, respond answer, reader then);
   void with_alias(request_ptr request, std::string_view protocol, std::string key, respond answer,
                   allowed then);
-  void events(request_ptr request, respond answer);
+  void events(const request_ptr& request, respond answer);
   void segment(segment_call call, request_ptr request, respond answer);
   void take(const request_ptr& request, const key_facts& key, respond answer,
             std::optional<segment_call> call);
@@ -113,13 +113,13 @@ class routes : public std::enable_shared_from_this<routes> {
   void ask(const request_ptr& request, const key_facts& key, respond answer);
   void ask_report(const request_ptr& request, const key_facts& key, respond answer);
   void export_page(const request_ptr& request, const key_facts& key, respond answer);
-  void stream(request_ptr request, respond answer);
+  void stream(const request_ptr& request, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
   void pass_gate(ingest_request taken, bool may_create);
   void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
                      std::function<void(respond)> then);
-  [[nodiscard]] bool may_read(const key_facts& key, std::string& merchant, std::string_view pointer,
-                              const respond& answer) const;
+  [[nodiscard]] static bool may_read(const key_facts& key, std::string& merchant,
+                                     std::string_view pointer, const respond& answer);
   bool within_rate(const key_facts& key, const std::string& merchant, const respond& answer);
 
   [[nodiscard]] routes_options options() const;
@@ -155,21 +155,20 @@ void routes::handle(http_request&& incoming, respond answer) {
   const auto& path = request->path;
   const bool get = request->method == http_method::get || request->method == http_method::head;
   const bool post = request->method == http_method::post;
-  if (path == "/v1/events" && post) return events(std::move(request), std::move(answer));
+  if (path == "/v1/events" && post) return events(request, std::move(answer));
   if (const auto call = segment_call_of(path); call && post)
     return segment(*call, std::move(request), std::move(answer));
   if (foreign_routes::knows(path)) return foreign_->handle(std::move(request), std::move(answer));
   if (path == "/api/v2/query" && post)
-    return with_request_key(std::move(request), std::move(answer), &routes::ask);
+    return with_request_key(request, std::move(answer), &routes::ask);
   if (is_report_path(path) && post)
-    return with_request_key(std::move(request), std::move(answer), &routes::ask_report);
+    return with_request_key(request, std::move(answer), &routes::ask_report);
   if (path == "/v1/export" && get)
-    return with_request_key(std::move(request), std::move(answer), &routes::export_page);
+    return with_request_key(request, std::move(answer), &routes::export_page);
   if (path == "/v1/merchant" && get)
-    return with_request_key(std::move(request), std::move(answer), &routes::show_merchant);
-  if (is_admin_path(path))
-    return with_request_key(std::move(request), std::move(answer), &routes::administer);
-  if (path == "/v1/stream" && get) return stream(std::move(request), std::move(answer));
+    return with_request_key(request, std::move(answer), &routes::show_merchant);
+  if (is_admin_path(path)) return with_request_key(request, std::move(answer), &routes::administer);
+  if (path == "/v1/stream" && get) return stream(request, std::move(answer));
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
@@ -188,7 +187,8 @@ void routes::handle(http_request&& incoming, respond answer) {
   answer(std::move(refused));
 }
 
-void routes::with_key(request_ptr request, std::string key, respond answer, allowed then) {
+void routes::with_key(const request_ptr& request, const std::string& key, respond answer,
+                      allowed then) {
   if (key.empty()) return answer(not_authorized({errc::unauthorized, "no key"}));
   if (key.starts_with("ts_")) {
     const auto merchant = engine_.check_token(key);
@@ -214,9 +214,9 @@ void routes::with_key(request_ptr request, std::string key, respond answer, allo
   });
 }
 
-void routes::with_request_key(request_ptr request, respond answer, reader then) {
+void routes::with_request_key(const request_ptr& request, respond answer, reader then) {
   auto key = key_of_request(*request);
-  with_key(std::move(request), std::move(key), std::move(answer),
+  with_key(request, key, std::move(answer),
            [this, then](const request_ptr& r, const key_facts& facts, respond to) {
              (this->*then)(r, facts, std::move(to));
            });
@@ -243,10 +243,10 @@ void routes::with_alias(request_ptr request, std::string_view protocol, std::str
                  });
 }
 
-void routes::events(request_ptr request, respond answer) {
+void routes::events(const request_ptr& request, respond answer) {
   auto key = key_of_request(*request);
   if (key.empty()) key = find_write_key(request->body);
-  with_key(std::move(request), std::move(key), std::move(answer),
+  with_key(request, key, std::move(answer),
            [this](const request_ptr& r, const key_facts& facts, respond to) {
              take(r, facts, std::move(to), std::nullopt);
            });
@@ -260,7 +260,7 @@ void routes::segment(segment_call call, request_ptr request, respond answer) {
   };
   const bool ours =
       key.empty() || key.starts_with("ts_") || !persistence::claim_of(key).scope.empty();
-  if (ours) return with_key(std::move(request), std::move(key), std::move(answer), std::move(then));
+  if (ours) return with_key(request, key, std::move(answer), std::move(then));
   with_alias(std::move(request), "segment", std::move(key), std::move(answer), std::move(then));
 }
 
@@ -311,7 +311,7 @@ void routes::pass_gate(ingest_request taken, bool may_create) {
 /// Read and token keys ask about their own merchant; platform and admin keys about any, which they
 /// name in the body at `pointer` (or as a parameter).
 bool routes::may_read(const key_facts& key, std::string& merchant, std::string_view pointer,
-                      const respond& answer) const {
+                      const respond& answer) {
   if (key.scope == key_scope::write) {
     answer(problem(403, "wrong_scope", "this key can only write"));
     return false;
@@ -443,7 +443,7 @@ void routes::show_merchant(const request_ptr& request, const key_facts& key, res
   if (!may_read(key, merchant, "", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto self = shared_from_this();
-  with_merchant(key, merchant, std::move(answer), [self, merchant](respond to) {
+  with_merchant(key, merchant, std::move(answer), [self, merchant](const respond& to) {
     self->engine_.report(merchant, [to](const result<actors::merchant_report>& found) {
       to(found ? merchant_answer(*found) : from_failure(found.error()));
     });
@@ -451,7 +451,7 @@ void routes::show_merchant(const request_ptr& request, const key_facts& key, res
 }
 
 /// A stream's messages take the way of POST /v1/events, with the key that it was opened with.
-void routes::stream(request_ptr request, respond answer) {
+void routes::stream(const request_ptr& request, respond answer) {
   auto key = key_of_request(*request);
   auto open = [self = shared_from_this(), key](const http_request& r, const respond& to) {
     to(accept_web_socket(
@@ -461,8 +461,8 @@ void routes::stream(request_ptr request, respond answer) {
         })));
   };
   if (key.empty()) return open(*request, answer);
-  with_key(std::move(request), std::move(key), std::move(answer),
-           [open](const request_ptr& r, const key_facts& facts, respond to) {
+  with_key(request, key, std::move(answer),
+           [open](const request_ptr& r, const key_facts& facts, const respond& to) {
              if (facts.scope != key_scope::write && facts.scope != key_scope::platform)
                return to(problem(403, "wrong_scope", "this key cannot write"));
              open(*r, to);
