@@ -394,7 +394,7 @@ void aggregator_state::rebuild(const inspection_ptr& what) {
     auto loaded = std::make_shared<loaded_merchant>();
     auto rebuilt = persistence::rebuild_merchant(*env->journal, *env->state, who, upto,
                                                  rules->settings_of(who.merchant),
-                                                 rules->rules_of(who.merchant));
+                                                 rules->rules_of(who.merchant), env->history.get());
     if (rebuilt) {
       const auto after =
           persistence::state_hash(rebuilt->state, *env->state, who, rules->rules_of(who.merchant));

@@ -87,7 +87,9 @@ outcome_text seal(command_context& context, const arguments& a) {
   if (!a.words.empty()) return usage("seal");
   const auto sealed = request<std::uint64_t>(context, context.seals, flush_atom::value);
   if (!sealed) return failure{errc::unavailable, "the log is still being sealed"};
-  return json{{"sealed_before_round", *sealed}, {"history_bytes", context.env->history->bytes()}}
+  return json{{"sealed_before_round", *sealed},
+              {"history_bytes", context.env->history->bytes()},
+              {"log_from_round", context.env->journal->first_round()}}
       .dump();
 }
 
@@ -233,6 +235,9 @@ outcome_text rejects(command_context& context, const arguments& a) {
 
 outcome_text backup(command_context& context, const arguments& a) {
   if (a.words.size() != 1) return usage("backup DIRECTORY");
+  // The log is copied last: it must not begin behind the copied history, nor say that more is saved
+  // than the copied state has.
+  const auto kept = context.env->backups.hold(context.env->sealed_before);
   static_cast<void>(request<bool>(context, context.keeper, flush_atom::value));
   const auto made = persistence::backup(*context.env->journal, *context.env->state, a.words[0],
                                         context.env->history.get());

@@ -23,6 +23,8 @@ constexpr std::array points{
     named_point{"keeper_before_flush", crash_point::keeper_before_flush},
     named_point{"keeper_after_flush", crash_point::keeper_after_flush},
     named_point{"keeper_after_mark", crash_point::keeper_after_mark},
+    named_point{"log_before_drop", crash_point::log_before_drop},
+    named_point{"log_after_drop", crash_point::log_after_drop},
     named_point{"generation_after_save", crash_point::generation_after_save},
     named_point{"generation_before_promote", crash_point::generation_before_promote},
     named_point{"generation_mid_promote", crash_point::generation_mid_promote},

@@ -24,6 +24,8 @@ enum class crash_point : std::uint8_t {
   keeper_before_flush,
   keeper_after_flush,  // flushed, and the journal does not yet say from where to read
   keeper_after_mark,
+  log_before_drop,            // sealed segments of the log are to go
+  log_after_drop,             // they are gone
   generation_after_save,      // a generation that is being built saved how far it is
   generation_before_promote,  // built and flushed, and no merchant has changed
   generation_mid_promote,     // one merchant has changed

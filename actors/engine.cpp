@@ -122,11 +122,12 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   env->scans = system.spawn(scan_desk, env);
   journal = system.spawn<caf::detached>(journal_writer, env);
   for (std::uint32_t i = 0; i < lane_count; ++i)
-    lanes.push_back(system.spawn(
-        lane, lane_init{env, i, journal, std::move(tails[i]), tail_first, env->last_round.load()}));
+    lanes.push_back(
+        system.spawn(lane, lane_init{env, i, journal, std::move(tails[i]), tail_first,
+                                     env->last_round.load(), env->saved_before.load()}));
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
-  seals = system.spawn<caf::detached>(sealing, env, lanes, keeper);
+  seals = system.spawn<caf::detached>(sealing, env, lanes, keeper, journal);
   worker = system.spawn<caf::detached>(io_worker, options.io_workers + 1);
   commands.env = env;
   commands.lanes = lanes;

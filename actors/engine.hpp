@@ -50,6 +50,7 @@ struct engine_options {
   std::uint32_t scans_waiting_max = 1'000;  // questions that wait for one of them
   std::uint64_t seal_bytes = 256ull << 20;  // of log that is saved and not sealed, then it is
   std::chrono::milliseconds seal_interval{300'000};  // or after that time
+  std::uint64_t keep_log_bytes = 1ull << 30;         // of sealed log and the rest; more is dropped
   std::uint32_t io_workers = 2;
   std::uint32_t scheduler_threads = 0;            // 0: as many as cores
   std::chrono::milliseconds lock_timeout{5'000};  // for a killed predecessor to be gone

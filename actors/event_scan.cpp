@@ -34,6 +34,7 @@ class question_scan {
   question_scan(node_env& env, query_job& job)
       : env_{env},
         job_{job},
+        kept_{env.reads.hold(env.sealed_before)},
         view_{env.history->look()},
         plan_{std::make_shared<scan_plan>(std::move(*job.scanned))} {}
 
@@ -122,6 +123,7 @@ class question_scan {
 
   node_env& env_;
   query_job& job_;
+  log_pins::pin kept_;  // before the view, so that the log has everything behind it
   persistence::history::view_ptr view_;
   std::shared_ptr<const scan_plan> plan_;
   std::vector<tail_event> tail_events_;  // what `tail_` points into
@@ -219,6 +221,7 @@ result<export_page> export_page_of(node_env& env, const query_job& job, const ex
   const auto times = times_of(wish, *job.reporting_zone);
   if (!times) return times.error();
   page_maker page{job, wish, *times};
+  const auto kept = env.reads.hold(env.sealed_before);
   const auto view = env.history->look();
   status fine = done{};
   const auto read = env.history->for_each_event(

@@ -49,6 +49,41 @@ status catch_up(node_env& env, const persistence::state_owner& owner,
   return done{};
 }
 
+/// Counts what history has of a merchant behind its snapshot, which was lost or never written.
+status catch_up_with_history(node_env& env, const persistence::state_owner& owner,
+                             const persistence::serving_record& serving, loaded_merchant& loaded) {
+  const auto rules = env.generations.find(owner.generation);
+  if (!rules) return failure{errc::not_found, "generation " + std::to_string(owner.generation)};
+  auto before = owner;
+  before.generation = serving.previous;
+  const auto seen = serving.previous == 0 ? std::uint64_t{0}
+                                          : persistence::saved_offset(*env.state, before, nullptr);
+  if (!seen) return seen.error();
+  persistence::replayed_merchant replayed{*env.state, owner, rules->settings_of(owner.merchant),
+                                          rules->rules_of(owner.merchant)};
+  if (auto resumed = replayed.resume(); !resumed) return resumed;
+  status outcome = done{};
+  bool any = false;
+  auto read = env.history->for_each_event(
+      owner.shard, owner.merchant, replayed.state().applied + 1,
+      [&](std::uint64_t offset, event_time stamped_at, std::string_view bytes) {
+        // Its ids may be those of the generation before, which is ahead: only a rebuild is exact.
+        if (*seen > replayed.state().applied && !any)
+          outcome = failure{errc::corrupt_record, "a change of generation was interrupted"};
+        if (!outcome) return false;
+        any = true;
+        outcome = replayed.apply(bytes, offset, stamped_at);
+        return outcome.ok();
+      });
+  if (!read) return read;
+  if (!outcome || !any) return outcome;
+  if (auto saved = replayed.save(); !saved) return saved;
+  loaded.found = true;
+  loaded.from.state = std::move(replayed.state());
+  loaded.from.snapshot = replayed.snapshot();
+  return done{};
+}
+
 }  // namespace
 
 status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
@@ -86,6 +121,9 @@ loaded_ptr load_merchant(node_env& env, const std::string& merchant,
     loaded->outcome = snapshot.error();
     return loaded;
   }
+  if (env.saved_before < env.sealed_before)
+    if (loaded->outcome = catch_up_with_history(env, owner, *serving, *loaded); !loaded->outcome)
+      return loaded;
   loaded->events = std::move(events);
   if (loaded->events.empty())
     for (const auto number : rounds) {

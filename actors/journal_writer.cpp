@@ -42,12 +42,12 @@ bool journal_writer_state::many_requests(const std::vector<waiting>& rounds) con
 }
 
 bool journal_writer_state::follows(const lane_round& round) const {
-  for (const auto& c : round.chunks)
-    if (c->header.base != ends[c->header.shard].next_offset) return false;
-  return true;
+  return std::ranges::all_of(round.chunks, [this](const auto& c) {
+    return c->header.base == ends[c->header.shard].next_offset;
+  });
 }
 
-void journal_writer_state::answer(const waiting& w, errc code) {
+void journal_writer_state::answer(const waiting& w, errc code) const {
   self->send(w.lane, commit_atom::value, w.round, static_cast<std::uint8_t>(code));
 }
 
@@ -121,6 +121,21 @@ bool journal_writer_state::put_meta(const std::string& key, const std::string& v
   return put.ok();
 }
 
+bool journal_writer_state::drop_before(persistence::round_number round) {
+  if (env->is_broken) return false;
+  const auto first = env->journal->first_round();
+  env->crash.pass(crash_point::log_before_drop);
+  const auto dropped = env->journal->drop_segments_before(round, env->options.keep_log_bytes);
+  if (!dropped) {
+    spdlog::warn("log_not_dropped reason={}", dropped.error().text());
+    return false;
+  }
+  if (env->journal->first_round() == first) return true;
+  env->crash.pass(crash_point::log_after_drop);
+  spdlog::info("log_dropped from_round={}", env->journal->first_round());
+  return true;
+}
+
 journal_actor::behavior_type journal_writer(
     journal_actor::stateful_pointer<journal_writer_state> self, node_env_ptr env) {
   self->state.ends = env->journal->ends();
@@ -134,6 +149,7 @@ journal_actor::behavior_type journal_writer(
       [self](meta_atom, const std::string& key, const std::string& value) {
         return self->state.put_meta(key, value);
       },
+      [self](drop_atom, std::uint64_t round) { return self->state.drop_before(round); },
   };
 }
 

@@ -14,6 +14,7 @@ struct journal_writer_state {
   void flush();
   void probe();
   bool put_meta(const std::string& key, const std::string& value);
+  bool drop_before(persistence::round_number round);
 
   journal_actor::pointer self;
   node_env_ptr env;
@@ -28,7 +29,7 @@ struct journal_writer_state {
 
  private:
   [[nodiscard]] bool many_requests(const std::vector<waiting>& rounds) const;
-  void answer(const waiting& w, errc code);
+  void answer(const waiting& w, errc code) const;
   [[nodiscard]] bool follows(const lane_round& round) const;
 };
 

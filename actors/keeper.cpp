@@ -51,12 +51,14 @@ void finish(keeper_actor::pointer self, keeper_data& data, const mark& m,
   data.env->metrics.state_bytes = static_cast<std::int64_t>(data.env->state->bytes());
   data.env->metrics.log_bytes = static_cast<std::int64_t>(data.env->journal->log_bytes());
   const auto hold = data.env->tail_hold.load();
-  const auto first = hold == 0 ? m.first : std::min(hold, m.first);
+  const auto upto = std::min(m.first, data.env->backups.lowest());
+  const auto first = hold == 0 ? upto : std::min(hold, upto);
   self->request(data.journal, answer_timeout, meta_atom::value, std::string{tail_first_key},
                 std::to_string(first))
       .then(
-          [promise, env = data.env, saved = m.first](bool good) mutable {
+          [promise, env = data.env, saved = m.first, first](bool good) mutable {
             env->crash.pass(crash_point::keeper_after_mark);
+            if (good) env->marked = first;
             if (good) env->saved_before = saved;
             promise.deliver(good);
           },

@@ -29,6 +29,7 @@ void lane_state::start(lane_init init) {
     for (const auto round : rounds) trace_.note(merchant_hash(merchant), round);
   tail_first_ = init.tail_first;
   tail_last_ = init.tail_last;
+  tail_floor_ = init.saved_before;
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     auto end = env->journal->ends()[i * lane_count + number];
     end.epoch += 1;  // a start is a new leadership
@@ -54,8 +55,10 @@ void lane_state::wake(merchant_slot& slot) {
   if (slot.aggregator) return;
   aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}, {}};
   if (const auto found = tail_.find(slot.merchant); found != tail_.end()) {
-    set_dirty(slot, found->second.front());
-    slot.last_sent_round = found->second.back();
+    // What history has of it comes before its rounds.
+    const bool whole = tail_floor_ >= tail_first_ && !found->second.empty();
+    set_dirty(slot, whole ? found->second.front() : tail_floor_);
+    if (!found->second.empty()) slot.last_sent_round = found->second.back();
     init.tail = std::move(found->second);
     tail_.erase(found);
     if (tail_events_) {
@@ -407,7 +410,7 @@ void lane_state::save_older(persistence::round_number round) {
 
 std::uint64_t lane_state::oldest_dirty() const {
   std::uint64_t oldest = dirty_.empty() ? 0 : dirty_.begin()->first;
-  if (!tail_.empty() && (oldest == 0 || tail_first_ < oldest)) oldest = tail_first_;
+  if (!tail_.empty() && (oldest == 0 || tail_floor_ < oldest)) oldest = tail_floor_;
   // What is committed and not handed out yet is in no merchant's state.
   if (!committed_.empty() && (oldest == 0 || committed_.front().round->number < oldest))
     oldest = committed_.front().round->number;

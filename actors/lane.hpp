@@ -24,6 +24,8 @@ struct lane_init {
   tail_index tail;
   persistence::round_number tail_first = 0;  // the oldest round in `tail`
   persistence::round_number tail_last = 0;
+  // Of events before it all are saved. Before tail_first where history has what `tail` lacks.
+  persistence::round_number saved_before = 0;
 };
 
 /// Which of its lane's shards a shard is.
@@ -102,7 +104,7 @@ struct lane_state {
   slot_table slots_;
   std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
   tail_index tail_;
-  persistence::round_number tail_first_ = 0, tail_last_ = 0;
+  persistence::round_number tail_first_ = 0, tail_last_ = 0, tail_floor_ = 0;
   tail_events_ptr tail_events_;  // of the merchants in tail_, once read
   bool reading_tail_ = false;
   /// How far the merchants of a shard have been given its events.

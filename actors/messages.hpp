@@ -50,6 +50,7 @@ using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using oldest_atom = caf::atom_constant<caf::atom("oldest")>;
 using meta_atom = caf::atom_constant<caf::atom("meta")>;
 using probe_atom = caf::atom_constant<caf::atom("probe")>;
+using drop_atom = caf::atom_constant<caf::atom("drop")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
 using console_atom = caf::atom_constant<caf::atom("console")>;
@@ -188,7 +189,10 @@ using journal_actor = caf::typed_actor<
     // Tries a small write after the disk was full; lets writes in again where it works.
     caf::reacts_to<probe_atom>,
     // Durable write to the journal's `meta` family.
-    caf::replies_to<meta_atom, std::string, std::string>::with<bool>>;
+    caf::replies_to<meta_atom, std::string, std::string>::with<bool>,
+    // Drops segments of the log that end before a round, which history must have, but for
+    // `engine_options::keep_log_bytes`. False where it could not.
+    caf::replies_to<drop_atom, std::uint64_t>::with<bool>>;
 
 /// Reads and writes the state database. Detached; any number of them.
 using io_actor = caf::typed_actor<

@@ -9,6 +9,7 @@
 
 #include "actors/crash_points.hpp"
 #include "actors/generation_table.hpp"
+#include "actors/log_pins.hpp"
 #include "actors/messages.hpp"
 #include "actors/metrics.hpp"
 #include "persistence/daily_salts.hpp"
@@ -50,8 +51,13 @@ struct node_env {
   switch_tail tail_of_switch;
   // Every event of an earlier round is in a snapshot of the serving generation, and on disk.
   std::atomic<persistence::round_number> saved_before{0};
-  // Every event of an earlier round is in the history too.
+  // Every event of an earlier round is in the history too. Beyond `saved_before` only while
+  // merchants whose state was lost are counted again.
   std::atomic<persistence::round_number> sealed_before{0};
+  // A restart reads the log from here: nothing of it may be dropped.
+  std::atomic<persistence::round_number> marked{0};
+  log_pins reads;    // the log is not dropped from there on
+  log_pins backups;  // nor does the mark go beyond
   // Which merchants have events in which rounds is known from this round on.
   persistence::round_number traced_from = 0;
   // While merchants change their generation, a restart must read from here: 0, no such limit.

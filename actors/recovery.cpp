@@ -16,6 +16,7 @@ namespace tally::actors {
 namespace {
 
 constexpr int lock_retry_ms = 20;
+constexpr std::size_t merchants_per_page = 1'000;
 
 status open_journal(node_env& env) {
   persistence::journal_options log;
@@ -109,18 +110,76 @@ void note(std::vector<tail_index>& tails, persistence::round_number round,
                               });
 }
 
+/// All merchants of the history, for there is no telling which of them lack something.
+status note_sealed(const persistence::history& past, std::vector<tail_index>& tails) {
+  const auto seen = past.look();
+  for (std::uint32_t number = 0; number < shard_count; ++number) {
+    const auto shard = static_cast<std::uint16_t>(number);
+    std::string after;
+    for (bool more = true; more;) {
+      const auto page = past.list_merchants(shard, after, merchants_per_page, seen);
+      if (!page) return page.error();
+      for (const auto& merchant : *page) tails[lane_of(shard)][merchant];
+      more = page->size() == merchants_per_page;
+      if (more) after = page->back();
+    }
+  }
+  return done{};
+}
+
 /// A full disk must not keep a node from starting: the salt then waits for the keeper to store it.
 status open_salts(node_env& env) {
   const auto turn = persistence::turn_salts(*env.journal, persistence::day_of(env.now()));
   if (!turn) return turn.error();
   auto salts = turn->salts;
   if (!turn->records.empty()) {
-    const auto put = env.journal->put_meta(turn->records);
+    auto put = env.journal->put_meta(turn->records);
     if (!put && put.error().code != errc::disk_full) return put;
     if (!put) salts.today.day = -1;
   }
   env.salts.set(salts);
   return done{};
+}
+
+/// Where the unsaved tail begins, and who may lack more than that.
+status find_tail(node_env& env, opened_node& node) {
+  auto& log = *env.journal;
+  // Without the state that the mark speaks of, everything is to be counted again; the mark must go
+  // before the first flush makes the state look old.
+  if (env.state->is_new())
+    if (auto put = log.put_meta({{std::string{tail_first_key}, "1"}}); !put) return put;
+  const auto sealed = env.history->sealed_round();
+  if (log.first_round() > sealed + 1)
+    return failure{errc::corrupt_record,
+                   "the log begins with round " + std::to_string(log.first_round()) +
+                       ", history ends with " + std::to_string(sealed) + ": history is missing"};
+  const auto text = log.get_meta(tail_first_key);
+  const persistence::round_number mark = text ? std::strtoull(text->c_str(), nullptr, 10) : 1;
+  env.sealed_before = sealed + 1;
+  env.saved_before = env.marked = std::max<persistence::round_number>(1, mark);
+  const bool past_lacks = sealed != 0 && (mark <= 1 || mark < log.first_round());
+  node.tail_first = past_lacks ? sealed + 1 : env.saved_before.load();
+  return past_lacks ? note_sealed(*env.history, node.tails) : status{done{}};
+}
+
+/// Checks the tail and notes whose events are in it.
+status read_log(const persistence::journal& log, opened_node& node) {
+  if (node.tail_first > log.last_round()) return done{};
+  tail_checker checker;
+  status whole = done{};
+  auto scanned = log.scan(node.tail_first, log.last_round(), [&](auto round, const auto& entries) {
+    for (const auto& entry : entries) {
+      if (!checker.follows(entry.header)) {
+        whole = failure{errc::corrupt_record, "shard " + std::to_string(entry.header.shard) +
+                                                  " does not continue its log in round " +
+                                                  std::to_string(round)};
+        return false;
+      }
+      note(node.tails, round, entry);
+    }
+    return true;
+  });
+  return scanned ? whole : scanned;
 }
 
 }  // namespace
@@ -142,41 +201,13 @@ result<opened_node> open_node(node_env& env) {
   opened_node node;
   node.token_secret = *secret;
   node.tails.resize(lane_count);
-  // Without the state that the mark speaks of, everything is to be counted again; the mark must go
-  // before the first flush makes the state look old.
-  if (env.state->is_new()) {
-    if (auto put = log.put_meta({{std::string{tail_first_key}, std::to_string(log.first_round())}});
-        !put)
-      return put.error();
-  }
-  const auto mark = log.get_meta(tail_first_key);
-  node.tail_first = std::max<persistence::round_number>(
-      log.first_round(), mark ? std::strtoull(mark->c_str(), nullptr, 10) : 1);
+  if (auto found = find_tail(env, node); !found) return found.error();
   const auto last = log.last_round();
   env.last_round = last;
   env.traced_from = node.tail_first;
-  env.sealed_before = env.history->sealed_round() + 1;
-  env.saved_before = node.tail_first;
-  if (env.tail_hold != 0) env.tail_hold = node.tail_first;
+  if (env.tail_hold != 0) env.tail_hold = env.saved_before.load();
   env.log_bytes_now = log.log_bytes();
-  tail_checker checker;
-  failure broken;
-  if (node.tail_first <= last) {
-    const auto scanned = log.scan(node.tail_first, last, [&](auto round, const auto& entries) {
-      for (const auto& entry : entries) {
-        if (!checker.follows(entry.header)) {
-          broken = {errc::corrupt_record, "shard " + std::to_string(entry.header.shard) +
-                                              " does not continue its log in round " +
-                                              std::to_string(round)};
-          return false;
-        }
-        note(node.tails, round, entry);
-      }
-      return true;
-    });
-    if (!scanned) return scanned.error();
-    if (!broken.detail.empty()) return broken;
-  }
+  if (auto read = read_log(log, node); !read) return read.error();
   std::size_t merchants = 0;
   for (const auto& tail : node.tails) merchants += tail.size();
   spdlog::info("journal_opened rounds={} tail_from={} merchants_behind={}", last, node.tail_first,

@@ -103,6 +103,7 @@ result<std::vector<persistence::generation_change>> reprocessor::diff(std::uint3
                    "generation " + std::to_string(number) + " is " + std::string{to_string(state)}};
   if (building && !j.built)
     return failure{errc::conflict, "generation " + std::to_string(number) + " is not ready yet"};
+  const auto kept = context_.env->reads.hold(context_.env->sealed_before);
   if (auto saved = save_everything(); !saved) return saved.error();
   if (auto made = build_up(j, back); !made) return made.error();
   j.built = building;

@@ -116,7 +116,8 @@ status reprocessor::make_builder(job& j, bool back) {
   const auto place = back ? persistence::rollback_place : persistence::build_place;
   j.builder = std::make_unique<persistence::generation_builder>(
       *env.journal, *env.state, j.record.number, place,
-      [this, &j, back](std::string_view merchant) { return choose(j, back, merchant); });
+      [this, &j, back](std::string_view merchant) { return choose(j, back, merchant); },
+      persistence::id_use::shared, env.history.get());
   j.built = false;
   j.wanted = env.last_round + 1;
   j.measured = steady_clock::now();
@@ -157,7 +158,7 @@ generation_progress reprocessor::progress_of(const job& j) const {
   generation_progress p{j.record, j.built, 1, j.events_per_s, 0};
   if (!is_building(j.record.state) || j.built || !j.builder) return p;
   const auto end = std::max(j.wanted, context_.env->saved_before.load());
-  const auto read = j.builder->next() - 1;
+  const auto read = j.builder->reached() - 1;
   const auto all = std::max<persistence::round_number>(1, end - 1);
   p.progress = std::min(0.999, static_cast<double>(read) / static_cast<double>(all));
   const std::chrono::duration<double> took = steady_clock::now() - j.measured;

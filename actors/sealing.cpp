@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -17,7 +18,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds tick_every{1'000}, hurry{100};
-constexpr std::chrono::seconds flush_timeout{60};
+constexpr std::chrono::seconds flush_timeout{60}, drop_timeout{60};
 constexpr std::chrono::seconds after_failure{60};
 
 /// Sealing may wait, events and questions may not: on a busy machine this thread comes last.
@@ -31,11 +32,14 @@ struct sealing_state {
   node_env_ptr env;
   std::vector<lane_actor> lanes;
   keeper_actor keeper;
+  journal_actor journal;
   std::optional<persistence::sealer> work;
   std::uint64_t bytes_sealed_at = 0;  // size of the log when it was last sealed
   steady_clock::time_point sealed_at{}, failed_at{};
   persistence::round_number target = 0;  // everything before it is to be saved and sealed
   bool flushing = false;
+  bool dropping = false;
+  persistence::round_number dropped_before = 0;  // what was last asked for
   std::vector<caf::typed_response_promise<std::uint64_t>> waiting;
   bool polite = false;
 };
@@ -77,6 +81,29 @@ void save(sealing_actor::pointer self, const std::shared_ptr<sealing_state>& s) 
       .then([s](bool) { s->flushing = false; }, [s](caf::error&) { s->flushing = false; });
 }
 
+/// Before which round nobody needs the log. What is pinned or held later needs only rounds that are
+/// not sealed now.
+persistence::round_number needless_before(const node_env& env) {
+  const persistence::round_number hold = env.tail_hold;
+  return std::min({env.sealed_before.load(), env.marked.load(), env.reads.lowest(),
+                   env.backups.lowest(), hold == 0 ? env.sealed_before.load() : hold});
+}
+
+void drop(sealing_actor::pointer self, const std::shared_ptr<sealing_state>& s) {
+  const auto before = needless_before(*s->env);
+  if (s->dropping || before == s->dropped_before || before <= s->env->journal->first_round())
+    return;
+  s->dropping = true;
+  s->dropped_before = before;
+  self->request(s->journal, drop_timeout, drop_atom::value, std::uint64_t{before})
+      .then(
+          [s](bool good) {
+            s->dropping = false;
+            if (!good) s->dropped_before = 0;
+          },
+          [s](caf::error&) { s->dropping = false; });
+}
+
 void answer(sealing_state& s) {
   for (auto& promise : std::exchange(s.waiting, {})) promise.deliver(s.env->sealed_before.load());
 }
@@ -98,8 +125,9 @@ void tick(sealing_actor::pointer self, const std::shared_ptr<sealing_state>& s) 
     const bool saved = s->target != 0 && env.saved_before >= s->target;
     if (saved || (much && env.sealed_before < env.saved_before)) seal(*s);
     if (saved) s->target = 0;
+    drop(self, s);
   }
-  if (s->target == 0 || rest) answer(*s);
+  if ((s->target == 0 && !s->dropping) || rest) answer(*s);
   self->delayed_send(self, s->waiting.empty() ? tick_every : hurry, tick_atom::value);
 }
 
@@ -116,7 +144,8 @@ caf::result<std::uint64_t> seal_all(sealing_actor::pointer self,
 }  // namespace
 
 sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr env,
-                                     std::vector<lane_actor> lanes, keeper_actor keeper) {
+                                     std::vector<lane_actor> lanes, keeper_actor keeper,
+                                     journal_actor journal) {
   auto s = std::make_shared<sealing_state>();
   s->work.emplace(*env->journal, *env->state, *env->history,
                   [shared = env.get()](std::uint16_t, std::string_view merchant) {
@@ -126,6 +155,7 @@ sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr e
   s->env = std::move(env);
   s->lanes = std::move(lanes);
   s->keeper = std::move(keeper);
+  s->journal = std::move(journal);
   // What was saved before the start is sealed at once: nobody knows which merchants are in it.
   s->target = s->env->saved_before;
   self->delayed_send(self, std::chrono::milliseconds{0}, tick_atom::value);

@@ -9,7 +9,8 @@ namespace tally::actors {
 
 /// Moves what is counted and saved from the log into the history: once there are
 /// `engine_options::seal_bytes` of it, or after `seal_interval`. Stops between two steps while the
-/// node drains. Detached: it reads and writes the disk.
+/// node drains. Has the segments of the log dropped that nobody needs any more: history has them, a
+/// restart would not read them, and nobody reads in them. Detached: it reads and writes the disk.
 using sealing_actor = caf::typed_actor<
     // Every second, and to itself: looks whether there is something to do.
     caf::reacts_to<tick_atom>,
@@ -18,6 +19,7 @@ using sealing_actor = caf::typed_actor<
     caf::replies_to<flush_atom>::with<std::uint64_t>>;
 
 sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr env,
-                                     std::vector<lane_actor> lanes, keeper_actor keeper);
+                                     std::vector<lane_actor> lanes, keeper_actor keeper,
+                                     journal_actor journal);
 
 }  // namespace tally::actors

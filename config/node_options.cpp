@@ -39,6 +39,7 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.scans_waiting_max = small(from, "engine.scans_waiting_max");
   to.seal_bytes = from.number("engine.seal_bytes");
   to.seal_interval = from.duration("engine.seal_interval");
+  to.keep_log_bytes = from.number("engine.keep_log_bytes");
   to.io_workers = small(from, "engine.io_workers");
   to.scheduler_threads = small(from, "engine.scheduler_threads");
 }

@@ -132,6 +132,8 @@ constexpr std::array table{
             "Log whose events are counted and saved, after which it is sealed into the history."},
     setting{"engine", "seal_interval", kind::duration, "5m", 100, day, "", "",
             "Longest time until new events are sealed, however few they are."},
+    setting{"engine", "keep_log_bytes", kind::size, "1GiB", 0, tib, "", "",
+            "Journal that is kept though it is sealed; older segments are dropped."},
     setting{"engine", "io_workers", kind::count, "2", 1, 256, "", "",
             "Threads that read and write snapshots."},
     setting{"engine", "scheduler_threads", kind::count, "0", 0, 256, "", "",

@@ -152,6 +152,12 @@ result<std::uint64_t> generation_builder::step_past(std::uint64_t events_max) {
   return events;
 }
 
+round_number generation_builder::reached() const {
+  if (!past_place_) return next_;
+  const auto sealed = history::sealed(past_place_->seen).round;
+  return std::max(next_, sealed * past_place_->shard / shard_count);
+}
+
 result<std::uint64_t> generation_builder::step_log(round_number end, std::uint64_t events_max) {
   std::uint64_t events = 0;
   status outcome = done{};

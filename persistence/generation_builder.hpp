@@ -45,6 +45,8 @@ class generation_builder {
   status save();
   /// The first round that it has not read.
   [[nodiscard]] round_number next() const { return next_; }
+  /// About the same, to tell progress by: rises while it reads what is sealed, too.
+  [[nodiscard]] round_number reached() const;
 
   /// Notes for the rollback place from which round on the side that served will lack events; the
   /// first note stays, so that a rollback never begins too late.

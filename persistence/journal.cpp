@@ -255,10 +255,25 @@ status journal::impl::drop(std::size_t segments_count) {
   return done{};
 }
 
-status journal::impl::drop_before(round_number round) {
+std::uint64_t journal::impl::bytes_of(const log_segment& s) const {
+  std::uint64_t sum = 0;
+  for (const auto& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                               rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+    std::uint64_t bytes = 0;
+    if (db->GetIntProperty(s.family.get(), property, &bytes)) sum += bytes;
+  }
+  return sum;
+}
+
+status journal::impl::drop_before(round_number round, std::uint64_t keep_bytes) {
   round = std::min<round_number>(round, last_round);
+  std::uint64_t left = 0;
+  for (const auto& s : segments) left += bytes_of(s);
   std::size_t count = 0;
-  while (count + 1 < segments.size() && segments[count + 1].first <= round) ++count;
+  for (; count + 1 < segments.size() && segments[count + 1].first <= round; ++count) {
+    left -= std::min(left, bytes_of(segments[count]));
+    if (left < keep_bytes) break;
+  }
   if (count == 0) return done{};
   std::string note;
   byte_writer{note}.u64be(segments[count].first - 1);
@@ -323,8 +338,8 @@ const std::vector<shard_end>& journal::ends() const {
 std::string journal::identity() const {
   return impl_->identity;
 }
-status journal::drop_segments_before(round_number round) {
-  return impl_->drop_before(round);
+status journal::drop_segments_before(round_number round, std::uint64_t keep_bytes) {
+  return impl_->drop_before(round, keep_bytes);
 }
 
 std::string journal::broken() const {
@@ -333,13 +348,7 @@ std::string journal::broken() const {
 
 std::uint64_t journal::log_bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& s : impl_->all_segments()) {
-    for (const auto& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
-                                 rocksdb::DB::Properties::kCurSizeAllMemTables}) {
-      std::uint64_t bytes = 0;
-      if (impl_->db->GetIntProperty(s.family.get(), property, &bytes)) sum += bytes;
-    }
-  }
+  for (const auto& s : impl_->all_segments()) sum += impl_->bytes_of(s);
   return sum;
 }
 

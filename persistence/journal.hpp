@@ -71,9 +71,10 @@ class journal {
   status put_meta(const std::vector<record>& records);
 
   /// Drops whole segments all of whose rounds are before `round`, which history must have: they are
-  /// no longer read, and their place is free once nobody reads of them. Keeps the newest one.
-  /// Takes a round of its own where there is something to drop; belongs to the thread of append().
-  status drop_segments_before(round_number round);
+  /// no longer read, and their place is free once nobody reads of them. Keeps the newest one,
+  /// and as many before it as bring what is left to `keep_bytes`. Takes a round of its own where
+  /// there is something to drop; belongs to the thread of append().
+  status drop_segments_before(round_number round, std::uint64_t keep_bytes = 0);
 
   [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty
   [[nodiscard]] round_number first_round() const;            // oldest kept

@@ -81,7 +81,8 @@ struct journal::impl {
   [[nodiscard]] status writable();
   [[nodiscard]] status check_space();
   [[nodiscard]] status roll_segment();
-  [[nodiscard]] status drop_before(round_number round);
+  [[nodiscard]] status drop_before(round_number round, std::uint64_t keep_bytes);
+  [[nodiscard]] std::uint64_t bytes_of(const log_segment& s) const;
   [[nodiscard]] std::shared_ptr<rocksdb::ColumnFamilyHandle> held(
       rocksdb::ColumnFamilyHandle* family) const;
   [[nodiscard]] status write(rocksdb::WriteBatch& batch);

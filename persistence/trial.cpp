@@ -77,7 +77,7 @@ result<std::uint64_t> replay_side(generation_builder& builder, round_number last
     const auto read = builder.step(last + 1, events_per_step);
     if (!read) return read.error();
     events += *read;
-    progress(builder.next() - 1);
+    progress(builder.reached() - 1);
   }
   if (auto saved = builder.save(); !saved) return saved.error();
   return events;

@@ -127,6 +127,7 @@ TEST(setting_table, defaults_are_those_of_the_engine) {
   EXPECT_EQ(from_table.scans_waiting_max, own.scans_waiting_max);
   EXPECT_EQ(from_table.seal_bytes, own.seal_bytes);
   EXPECT_EQ(from_table.seal_interval, own.seal_interval);
+  EXPECT_EQ(from_table.keep_log_bytes, own.keep_log_bytes);
   EXPECT_EQ(from_table.io_workers, own.io_workers);
   EXPECT_EQ(from_table.scheduler_threads, own.scheduler_threads);
   EXPECT_EQ(from_table.lock_timeout, own.lock_timeout);
