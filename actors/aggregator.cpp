@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::uint64_t save_after_events = 1'000;
 constexpr std::uint32_t measure_every_parts = 32;
-constexpr std::size_t actor_bytes = 1'500;  // what CAF needs for one
+constexpr std::size_t actor_bytes = sizeof(caf::actor_storage<aggregator>);
+// One more byte and the allocator gives each merchant that is awake 256 more.
+static_assert(actor_bytes <= 1'280);
 constexpr std::chrono::milliseconds write_retry{500};
 constexpr std::uint32_t write_failures_max = 240;  // two minutes for space to come back
 
@@ -59,8 +61,8 @@ void aggregator_state::start(aggregator_init init) {
   env->metrics.live_merchants += 1;
   env->metrics.wake_ups += 1;
   const auto began = std::chrono::steady_clock::now();
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner.merchant,
-               tail = std::move(init.tail), events = std::move(init.events), began]() mutable {
+  env->run_io([env = env, me = me(), who = owner.merchant, tail = std::move(init.tail),
+               events = std::move(init.events), began]() mutable {
     auto loaded = load_merchant(*env, who, tail, std::move(events));
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(
                         std::chrono::steady_clock::now() - began)
@@ -111,7 +113,8 @@ void aggregator_state::loaded(const loaded_ptr& from) {
 void aggregator_state::apply(merchant_part part) {
   ++received_;
   last_round_ = part.round->number;
-  parts_.push_back(std::move(part));
+  // Nearly always nothing waits before it.
+  if (blocked() || tail_ || !parts_.empty() || !run_part(part)) parts_.push_back(std::move(part));
   work();
 }
 
@@ -127,8 +130,8 @@ void aggregator_state::work() {
       break;
     }
   }
-  if (parts_next_ == parts_.size()) {
-    parts_.clear();
+  if (parts_next_ != 0 && parts_next_ == parts_.size()) {
+    parts_ = {};
     parts_next_ = 0;
   }
   work_on_requests();
@@ -200,7 +203,7 @@ void aggregator_state::work_on_switch() {
 /// Reads the generation that serves the merchant from now on. The state must be saved.
 void aggregator_state::read_again() {
   ready_ = false;
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner.merchant] {
+  env->run_io([env = env, me = me(), who = owner.merchant] {
     caf::anon_send(me, loaded_atom::value, load_merchant(*env, who, {}, {}));
   });
 }
@@ -224,8 +227,7 @@ bool aggregator_state::want_ids(const round_item* from, const round_item* to) {
 // Ids that a snapshot is writing just now are not missed: their slices stay in memory until it is
 // done, since only saved() evicts.
 void aggregator_state::fetch_ids() {
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner,
-               wanted = std::exchange(ids_wanted_, {})] {
+  env->run_io([env = env, me = me(), who = owner, wanted = std::exchange(ids_wanted_, {})] {
     auto from = std::make_shared<loaded_ids>();
     for (const auto& range : wanted) {
       auto ids = persistence::load_ids(*env->state, who, range);
@@ -290,7 +292,7 @@ void aggregator_state::work_on_requests() {
   }
   if (save_wanted_) {
     save_wanted_ = false;
-    self->send(lane, saved_atom::value, owner.merchant, last_round_);
+    caf::anon_send(lane, saved_atom::value, owner.merchant, last_round_);
   }
   while (!looks_.empty()) {
     const auto what = looks_.front();
@@ -310,7 +312,7 @@ void aggregator_state::work_on_requests() {
   }
   if (sleep_wanted_) {
     sleep_wanted_ = false;
-    self->send(lane, asleep_atom::value, owner.merchant, received_);
+    caf::anon_send(lane, asleep_atom::value, owner.merchant, received_);
   }
 }
 
@@ -331,7 +333,7 @@ void aggregator_state::begin_save(persistence::round_number upto) {
 }
 
 void aggregator_state::write() {
-  env->run_write([env = env, me = aggregator_actor{self}, b = batch_] {
+  env->run_write([env = env, me = me(), b = batch_] {
     env->crash.pass(crash_point::snapshot_before_write);
     const auto written = env->state->write(std::move(*b));
     env->crash.pass(crash_point::snapshot_after_write);
@@ -346,7 +348,7 @@ void aggregator_state::saved(bool good) {
       env->on_broken("the state database takes no writes");
       return;
     }
-    self->delayed_send(self, write_retry, write_atom::value);
+    caf::delayed_anon_send(me(), write_retry, write_atom::value);
     return;
   }
   write_failures_ = 0;
@@ -355,7 +357,7 @@ void aggregator_state::saved(bool good) {
   saving_offset_ = 0;
   env->metrics.snapshot_queue_bytes -= static_cast<std::int64_t>(saving_bytes_);
   saving_ = false;
-  self->send(lane, saved_atom::value, owner.merchant, saved_round_);
+  caf::anon_send(lane, saved_atom::value, owner.merchant, saved_round_);
   const auto over = env->metrics.id_bytes.load(std::memory_order_relaxed) -
                     static_cast<std::int64_t>(env->limits.ids_bytes_max);
   const auto own = state.ids.heap_bytes();
@@ -386,7 +388,7 @@ void aggregator_state::rebuild(const inspection_ptr& what) {
   rebuilding_ = true;
   ready_ = false;
   const auto upto = what ? state.applied : std::numeric_limits<std::uint64_t>::max();
-  env->run_io([env = env, me = aggregator_actor{self}, who = owner, upto, what, rules = rules_,
+  env->run_io([env = env, me = me(), who = owner, upto, what, rules = rules_,
                old = what ? std::make_shared<merchant_state>(std::move(state)) : nullptr] {
     result<std::uint64_t> before = std::uint64_t{0};
     if (old)
@@ -414,7 +416,7 @@ void aggregator_state::rebuild(const inspection_ptr& what) {
 void aggregator_state::measure() {
   measure_in_ = 0;
   const auto ids = static_cast<std::int64_t>(state.ids.heap_bytes());
-  const auto bytes = sizeof(aggregator_state) + actor_bytes + state.heap_bytes();
+  const auto bytes = actor_bytes + state.heap_bytes();
   env->metrics.id_bytes += ids - ids_counted_;
   env->metrics.live_bytes +=
       static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(meter->bytes.load());
@@ -422,25 +424,10 @@ void aggregator_state::measure() {
   meter->bytes.store(bytes);
 }
 
-aggregator_actor::behavior_type aggregator(
-    aggregator_actor::stateful_pointer<aggregator_state> self, aggregator_init init) {
-  self->state.start(std::move(init));
-  self->attach_functor([env = self->state.env, meter = self->state.meter] {
-    env->metrics.live_merchants -= 1;
-    env->metrics.live_bytes -= static_cast<std::int64_t>(meter->bytes.exchange(0));
-  });
-  return {
-      [self](apply_atom, merchant_part& part) { self->state.apply(std::move(part)); },
-      [self](loaded_atom, const loaded_ptr& from) { self->state.loaded(from); },
-      [self](ids_atom, const loaded_ids_ptr& from) { self->state.ids_loaded(from); },
-      [self](saved_atom, bool good) { self->state.saved(good); },
-      [self](write_atom) { self->state.write(); },
-      [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
-      [self](save_atom) { self->state.save(); },
-      [self](run_atom, const inspection_ptr& what) { self->state.look(what); },
-      [self](sleep_atom) { self->state.sleep(); },
-      [self](stop_atom) { self->state.stop(); },
-  };
+aggregator_state::~aggregator_state() {
+  if (!env) return;
+  env->metrics.live_merchants -= 1;
+  env->metrics.live_bytes -= static_cast<std::int64_t>(meter->bytes.exchange(0));
 }
 
 }  // namespace tally::actors

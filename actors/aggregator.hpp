@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "actors/light_actor.hpp"
 #include "actors/node_env.hpp"
 #include "domain/logic_v1/apply.hpp"
 
@@ -21,8 +22,10 @@ struct aggregator_init {
 /// Owns the state of one merchant. Everything that needs the disk is done by an I/O worker; what
 /// arrives meanwhile waits in `parts` and `later`, in order.
 struct aggregator_state {
-  static constexpr const char* name = "aggregator";
-  explicit aggregator_state(aggregator_actor::pointer me) : self{me} {}
+  explicit aggregator_state(light_actor* me) : self{me} {}
+  aggregator_state(const aggregator_state&) = delete;
+  aggregator_state& operator=(const aggregator_state&) = delete;
+  ~aggregator_state();
 
   void start(aggregator_init init);
   void apply(merchant_part part);
@@ -34,9 +37,8 @@ struct aggregator_state {
   void look(const inspection_ptr& what);
   void save();
   void sleep();
-  void stop() const { self->quit(); }
 
-  aggregator_actor::pointer self;
+  light_actor* self;
   node_env_ptr env;
   lane_actor lane;
   persistence::state_owner owner;
@@ -45,6 +47,7 @@ struct aggregator_state {
   persistence::snapshot_result snapshot;
 
  private:
+  [[nodiscard]] aggregator_actor me() const { return {self->ctrl(), true}; }
   void work();
   void work_on_requests();
   bool run_tail();
@@ -91,7 +94,17 @@ struct aggregator_state {
   bool save_wanted_ = false, sleep_wanted_ = false;
 };
 
-aggregator_actor::behavior_type aggregator(
-    aggregator_actor::stateful_pointer<aggregator_state> self, aggregator_init init);
+class aggregator final : public light_actor {
+ public:
+  using behavior_type = aggregator_actor::behavior_type;
+
+  aggregator(caf::actor_config& config, aggregator_init init);
+  [[nodiscard]] const char* name() const override { return "aggregator"; }
+
+ private:
+  void receive(caf::type_erased_tuple& message) override;
+
+  aggregator_state state_;
+};
 
 }  // namespace tally::actors

@@ -67,7 +67,7 @@ void aggregator_state::hand_to_worker(const query_job_ptr& job) {
   }
   job->planned = std::move(*planned);
   job->view = env->state->look();
-  self->send(env->any_query(), ask_atom::value, job);
+  caf::anon_send(env->any_query(), ask_atom::value, job);
 }
 
 void aggregator_state::hand_to_scanner(const query_job_ptr& job) {

@@ -48,8 +48,8 @@ json ledger_json(const ledger& l) {
   return {{"accepted", l.accepted},
           {"duplicate", l.duplicate},
           {"late", l.late},
-          {"rejected", l.rejected},
-          {"filtered", l.filtered}};
+          {"rejected", l.rejected.all()},
+          {"filtered", l.filtered.all()}};
 }
 
 }  // namespace command_parts

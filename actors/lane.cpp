@@ -67,7 +67,7 @@ void lane_state::wake(merchant_slot& slot) {
     }
     if (tail_.empty()) tail_events_.reset();
   }
-  slot.aggregator = self->spawn(aggregator, std::move(init));
+  slot.aggregator = self->spawn<aggregator>(std::move(init));
 }
 
 // Decided before anything is stored: an event over a limit leaves no trace. One decision serves a

@@ -10,9 +10,9 @@ template <class Table, class Row>
 void add_rows(Table& into, const row_table<Row>& deltas, const std::vector<std::string>* tags,
               const row_range& range, bucket_finder finder) {
   for (const auto& e : deltas.entries()) {
-    if (e.width > range.width) continue;
-    if (tags != nullptr && (*tags)[e.tag] != range.tag) continue;
-    const auto begin = wider_begin(finder, e.begin, range.width);
+    if (e.width() > range.width) continue;
+    if (tags != nullptr && (*tags)[e.tag()] != range.tag) continue;
+    const auto begin = wider_begin(finder, e.begin(), range.width);
     if (begin < range.from || begin >= range.to) continue;
     merge(into[typename Table::key_type{{range.width, range.tag}, begin}], e.row);
   }

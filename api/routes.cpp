@@ -76,8 +76,8 @@ http_response merchant_answer(const actors::merchant_report& r) {
                             {"ledger",
                              {{"accepted", r.ledger.accepted},
                               {"duplicate", r.ledger.duplicate},
-                              {"rejected", r.ledger.rejected},
-                              {"filtered", r.ledger.filtered},
+                              {"rejected", r.ledger.rejected.all()},
+                              {"filtered", r.ledger.filtered.all()},
                               {"late", r.ledger.late}}}};
   return {200, "application/json", body.dump(), {}, false, false};
 }

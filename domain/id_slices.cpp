@@ -8,11 +8,13 @@
 
 #include "domain/bytes.hpp"
 #include "domain/ensure.hpp"
+#include "domain/gentle_growth.hpp"
 
 namespace tally {
 namespace {
 
 constexpr std::size_t slice_ids_max = 65'536;  // a fuller slice makes the next ones narrower
+constexpr std::uint32_t loose_ids_max = 16;
 constexpr std::int64_t stamped_window_slices = 24;
 
 constexpr std::int64_t floor_to(std::int64_t ms, std::int64_t step) {
@@ -41,6 +43,8 @@ id_hash hash_of_id(const event& e) {
 }
 
 bool id_slices::slice::contains(const id_hash& h) const {
+  const auto is_h = [&](const seen_id& id) { return id.hash == h; };
+  if (loose != 0 && std::any_of(fresh.end() - loose, fresh.end(), is_h)) return true;
   if (table.empty()) return false;
   const auto mask = table.size() - 1;
   for (auto i = static_cast<std::size_t>(h.low) & mask; table[i] != id_hash{}; i = (i + 1) & mask)
@@ -64,6 +68,18 @@ void id_slices::slice::insert(const id_hash& h) {
   }
   table[i] = h;
   ++size;
+}
+
+// A few ids need no table: they are looked for among the fresh ones.
+void id_slices::slice::add(const seen_id& id) {
+  grow_gently(fresh);
+  fresh.push_back(id);
+  ++loose;
+  if (!table.empty() || loose > loose_ids_max) tabulate();
+}
+
+void id_slices::slice::tabulate() {
+  for (; loose != 0; --loose) insert((fresh.end() - loose)->hash);
 }
 
 id_slices::slice* id_slices::find(id_class kind, std::int64_t at_ms) {
@@ -151,8 +167,7 @@ bool id_slices::seen_or_add(const event& e, event_time stamped_at, std::uint64_t
       if (earlier != nullptr && earlier->contains(hash)) return true;
     }
   }
-  own->insert(hash);
-  own->fresh.push_back({hash, offset});
+  own->add({hash, offset});
   auto& newest = newest_ms[static_cast<int>(kind)];
   newest = std::max(newest, at);
   if (own->size > slice_ids_max && width == own->range.width && width != slice_width::minute)
@@ -164,6 +179,7 @@ std::vector<id_slices::run> id_slices::take_fresh() {
   std::vector<run> runs;
   for (auto& s : slices_) {
     if (s.fresh.empty()) continue;
+    s.tabulate();
     std::sort(s.fresh.begin(), s.fresh.end(),
               [](const seen_id& a, const seen_id& b) { return a.hash < b.hash; });
     runs.push_back({s.range, std::exchange(s.fresh, {})});

@@ -77,12 +77,15 @@ class id_slices {
   struct slice {
     slice_range range;
     std::vector<id_hash> table;  // open addressing, {0,0} is free
-    std::size_t size = 0;
     std::vector<seen_id> fresh;
     std::uint64_t used = 0;
+    std::uint32_t size = 0;   // ids in the table
+    std::uint32_t loose = 0;  // so many of `fresh`, the last ones, are not in the table
 
     [[nodiscard]] bool contains(const id_hash& h) const;
     void insert(const id_hash& h);
+    void add(const seen_id& id);
+    void tabulate();
   };
   [[nodiscard]] slice* find(id_class kind, std::int64_t at_ms);
   void require(id_class kind, std::int64_t at_ms, std::vector<slice_range>& out);

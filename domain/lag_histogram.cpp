@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "domain/gentle_growth.hpp"
+
 namespace tally {
 namespace {
 
@@ -44,7 +46,9 @@ void lag_histogram::add(std::int64_t ms, std::uint64_t count) {
   if (at != counts_.end() && at->index == index) {
     at->count = saturating_add(at->count, count);
   } else {
-    counts_.insert(at, {index, count});
+    const auto place = at - counts_.begin();
+    grow_gently(counts_);
+    counts_.insert(counts_.begin() + place, {index, count});
   }
 }
 

@@ -43,19 +43,19 @@ bucket_time wider_begin(bucket_finder& finder, bucket_time begin, granularity wi
 
 namespace {
 
-template <class Row>
-void roll_up(const row_table<Row>& finest, bucket_finder& finder, row_table<Row>& into) {
+template <class Delta, class Row>
+void roll_up(const row_table<Delta>& finest, bucket_finder& finder, row_table<Row>& into) {
   for (const auto& e : finest.entries())
     for (const auto width : {granularity::minute, granularity::hour, granularity::day})
-      if (width >= e.width)
-        merge(into.at(wider_begin(finder, e.begin, width), width, e.tag), e.row);
+      if (width >= e.width())
+        merge(into.at(wider_begin(finder, e.begin(), width), width, e.tag()), e.row);
 }
 
 }  // namespace
 
-delta_rows rolled_up(const delta_rows& finest, const zone& reporting_zone) {
+total_rows rolled_up(const delta_rows& finest, const zone& reporting_zone) {
   bucket_finder finder{reporting_zone};
-  delta_rows all;
+  total_rows all;
   roll_up(finest.traffic, finder, all.traffic);
   roll_up(finest.commerce, finder, all.commerce);
   roll_up(finest.names, finder, all.names);

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,9 +39,9 @@ class text_numbers {
 /// Totals that changed since the last snapshot. Each change stands once, in the finest row that is
 /// kept (minute or hour): rolled_up() makes the rows of the database of it.
 struct delta_rows {
-  row_table<traffic_row> traffic;
+  row_table<traffic_delta> traffic;
   row_table<commerce_row> commerce;  // tag: currency
-  row_table<name_row> names;         // tag: event name
+  row_table<name_delta> names;       // tag: event name
   row_table<operations_row> operations;
 
   [[nodiscard]] bool empty() const {
@@ -51,15 +50,23 @@ struct delta_rows {
   [[nodiscard]] std::size_t heap_bytes() const;
 };
 
+/// The same changes as rows of the database.
+struct total_rows {
+  row_table<traffic_row> traffic;
+  row_table<commerce_row> commerce;
+  row_table<name_row> names;
+  row_table<operations_row> operations;
+};
+
 /// The begin of the row of `width` that a row of a finer or the same width belongs to.
 [[nodiscard]] bucket_time wider_begin(bucket_finder& finder, bucket_time begin, granularity width);
 /// All rows that `finest` changes: itself, and the hours and days that it is part of.
-[[nodiscard]] delta_rows rolled_up(const delta_rows& finest, const zone& reporting_zone);
+[[nodiscard]] total_rows rolled_up(const delta_rows& finest, const zone& reporting_zone);
 
 /// Counts over everything a merchant ever sent: GET /v1/merchant.
 struct ledger {
   std::int64_t accepted = 0, duplicate = 0, late = 0;
-  std::map<std::string, std::int64_t, std::less<>> rejected, filtered;
+  reason_counts rejected, filtered;
   bool operator==(const ledger&) const = default;
 };
 

@@ -50,7 +50,7 @@ metric_value lag(const lag_histogram& h, double quantile) {
 }
 
 std::int64_t rejected(const operations_row& row) {
-  return std::accumulate(row.rejected.begin(), row.rejected.end(), std::int64_t{0},
+  return std::accumulate(row.rejected.all().begin(), row.rejected.all().end(), std::int64_t{0},
                          [](std::int64_t sum, const auto& entry) { return sum + entry.second; });
 }
 

@@ -25,9 +25,8 @@ void add(lag_histogram& into, const lag_histogram& from) {
   into.merge(from);
 }
 
-using counts_by_name = std::map<std::string, std::int64_t, std::less<>>;
-void add(counts_by_name& into, const counts_by_name& from) {
-  for (const auto& [name, count] : from) add(into[name], count);
+void add(reason_counts& into, const reason_counts& from) {
+  for (const auto& [name, count] : from.all()) add(into[name], count);
 }
 
 void write(byte_writer& out, std::int64_t v) {
@@ -42,9 +41,9 @@ void write(byte_writer& out, const unique_set& v) {
 void write(byte_writer& out, const lag_histogram& v) {
   v.encode(out);
 }
-void write(byte_writer& out, const counts_by_name& v) {
-  out.varint(v.size());
-  for (const auto& [name, count] : v) {
+void write(byte_writer& out, const reason_counts& v) {
+  out.varint(v.all().size());
+  for (const auto& [name, count] : v.all()) {
     out.text(name);
     out.zigzag(count);
   }
@@ -64,14 +63,14 @@ void read(byte_reader& in, unique_set& v) {
 void read(byte_reader& in, lag_histogram& v) {
   v = lag_histogram::decode(in);
 }
-void read(byte_reader& in, counts_by_name& v) {
+void read(byte_reader& in, reason_counts& v) {
   const auto size = in.varint();
   for (std::uint64_t i = 0; i < size && in.ok(); ++i) {
     const auto name = in.text();
     std::int64_t count = 0;
     read(in, count);
-    if (!v.empty() && name <= v.rbegin()->first) in.fail();
-    if (in.ok()) v.emplace_hint(v.end(), name, count);
+    if (!v.all().empty() && name <= v.all().rbegin()->first) in.fail();
+    if (in.ok()) v[name] = count;
   }
 }
 
@@ -84,6 +83,11 @@ auto fields(row_of<traffic_row> auto& row) {
                   row.visit_ms, row.with_cart, row.with_checkout, row.with_purchase,
                   row.cart_then_checkout, row.completed, row.abandoned, row.visitors);
 }
+auto fields(const traffic_delta& row) {
+  return std::tie(row.events, row.pageviews, row.visits, row.bounces, row.visit_pageviews,
+                  row.visit_ms, row.with_cart, row.with_checkout, row.with_purchase,
+                  row.cart_then_checkout, row.completed, row.abandoned, row.visitors);
+}
 auto fields(row_of<commerce_row> auto& row) {
   return std::tie(row.orders, row.refund_events, row.units, row.gross_sales, row.discounts,
                   row.refunds, row.tax, row.shipping, row.customers);
@@ -91,12 +95,15 @@ auto fields(row_of<commerce_row> auto& row) {
 auto fields(row_of<name_row> auto& row) {
   return std::tie(row.events, row.visitors);
 }
+auto fields(const name_delta& row) {
+  return std::tie(row.events, row.visitors);
+}
 auto fields(row_of<operations_row> auto& row) {
   return std::tie(row.accepted, row.duplicate, row.late, row.rejected, row.filtered, row.lag);
 }
 
-template <class Row>
-void merge_row(Row& into, const Row& from) {
+template <class Row, class Part>
+void merge_row(Row& into, const Part& from) {
   const auto to = fields(into);
   const auto add_all = [&]<std::size_t... I>(const auto& other, std::index_sequence<I...>) {
     (add(std::get<I>(to), std::get<I>(other)), ...);
@@ -148,6 +155,13 @@ void merge(name_row& into, const name_row& from) {
   merge_row(into, from);
 }
 void merge(operations_row& into, const operations_row& from) {
+  merge_row(into, from);
+}
+
+void merge(traffic_row& into, const traffic_delta& from) {
+  merge_row(into, from);
+}
+void merge(name_row& into, const name_delta& from) {
   merge_row(into, from);
 }
 

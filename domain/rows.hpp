@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -9,6 +8,7 @@
 #include "domain/bytes.hpp"
 #include "domain/lag_histogram.hpp"
 #include "domain/money.hpp"
+#include "domain/reason_counts.hpp"
 #include "domain/unique_set.hpp"
 
 namespace tally {
@@ -48,10 +48,29 @@ struct name_row {
 /// The ledger of a bucket of receipt time.
 struct operations_row {
   std::int64_t accepted = 0, duplicate = 0, late = 0;
-  std::map<std::string, std::int64_t, std::less<>> rejected;  // by code
-  std::map<std::string, std::int64_t, std::less<>> filtered;  // by ruleset reason
-  lag_histogram lag;                                          // received_at - at of accepted events
+  reason_counts rejected;  // by code
+  reason_counts filtered;  // by ruleset reason
+  lag_histogram lag;       // received_at - at of accepted events
   bool operator==(const operations_row&) const = default;
+};
+
+/// Changes of a traffic row since a snapshot, small since there are so many of them: one cache line
+/// with its place. Each of its `changes` moves a counter by one at most, so none overflows.
+struct traffic_delta {
+  std::int64_t visit_pageviews = 0, visit_ms = 0;
+  unique_set visitors;
+  std::int16_t events = 0, pageviews = 0, visits = 0, bounces = 0;
+  std::int16_t with_cart = 0, with_checkout = 0, with_purchase = 0;
+  std::int16_t cart_then_checkout = 0, completed = 0, abandoned = 0;
+  std::uint16_t changes = 0;
+  [[nodiscard]] bool full() const { return changes >= 30'000; }
+};
+
+/// Changes of a name row since a snapshot.
+struct name_delta {
+  unique_set visitors;
+  std::uint32_t events = 0;
+  [[nodiscard]] bool full() const { return events == ~std::uint32_t{0}; }
 };
 
 /// Combines partial rows. Associative and commutative; an empty row is neutral.
@@ -59,6 +78,8 @@ void merge(traffic_row& into, const traffic_row& from);
 void merge(commerce_row& into, const commerce_row& from);
 void merge(name_row& into, const name_row& from);
 void merge(operations_row& into, const operations_row& from);
+void merge(traffic_row& into, const traffic_delta& from);
+void merge(name_row& into, const name_delta& from);
 
 /// Byte form: version u8 = 1, counters as zigzag varints in the order of declaration, then the
 /// sketches; the maps of operations_row as count, then name and value, sorted by name. Decoding

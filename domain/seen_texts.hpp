@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -31,7 +32,8 @@ class seen_texts {
   [[nodiscard]] std::uint64_t text_bytes() const { return text_bytes_; }
   [[nodiscard]] const std::vector<std::uint64_t>& hashes() const { return hashes_; }
   [[nodiscard]] std::size_t heap_bytes() const {
-    return hashes_.capacity() * sizeof(std::uint64_t) + index_.capacity() * sizeof(std::uint32_t);
+    return hashes_.capacity() * sizeof(std::uint64_t) +
+           (index_ ? index_->capacity() * sizeof(std::uint32_t) : 0);
   }
 
   std::size_t saved = 0;  // of `hashes`, so many are in a snapshot
@@ -40,8 +42,8 @@ class seen_texts {
   void place(std::uint32_t number);
 
   std::vector<std::uint64_t> hashes_;
-  std::vector<std::uint32_t> index_;  // open addressing, empty while hashes are few
-  std::array<std::size_t, 2> counts_{};
+  std::unique_ptr<std::vector<std::uint32_t>> index_;  // open addressing; none while few
+  std::array<std::uint32_t, 2> counts_{};
   std::uint64_t text_bytes_ = 0;
 };
 

@@ -5,30 +5,36 @@
 #include <utility>
 
 #include "domain/ensure.hpp"
+#include "domain/gentle_growth.hpp"
 
 namespace tally {
 
 visit_table::neighbours visit_table::find(std::uint64_t visitor, std::int64_t at_ms,
                                           std::int64_t timeout_ms) {
   neighbours found;
-  if (slots_.empty()) return found;
-  const auto mask = slots_.size() - 1;
-  for (auto i = home(visitor); slots_[i].visitor != 0; i = (i + 1) & mask) {
-    auto& v = slots_[i];
-    if (v.visitor != visitor) continue;
-    if (at_ms < v.begin_ms - timeout_ms || at_ms > v.end_ms + timeout_ms) continue;
-    if (v.begin_ms <= at_ms) {
-      found.before = &v;
-    } else {
-      found.after = &v;
-    }
+  const auto look = [&](visit& v) {
+    if (v.visitor != visitor) return;
+    if (at_ms < v.begin_ms - timeout_ms || at_ms > v.end_ms + timeout_ms) return;
+    (v.begin_ms <= at_ms ? found.before : found.after) = &v;
+  };
+  if (is_list()) {
+    for (auto& v : slots_) look(v);
+    return found;
   }
+  const auto mask = slots_.size() - 1;
+  for (auto i = home(visitor); slots_[i].visitor != 0; i = (i + 1) & mask) look(slots_[i]);
   return found;
 }
 
 void visit_table::insert(const visit& v) {
   ensure(v.visitor != 0, "a visit without a visitor");
-  if (full()) rehash(std::max<std::size_t>(4, slots_.size() * 2));
+  if (is_list() && size_ < list_max) {
+    grow_gently(slots_);
+    slots_.push_back(v);
+    ++size_;
+    return;
+  }
+  if (full()) rehash(std::max(table_min, slots_.size() * 2));
   const auto mask = slots_.size() - 1;
   auto i = home(v.visitor);
   while (slots_[i].visitor != 0) i = (i + 1) & mask;
@@ -38,6 +44,12 @@ void visit_table::insert(const visit& v) {
 
 // Linear probing without tombstones: what follows the hole moves up where its home allows.
 void visit_table::erase(visit* v) {
+  if (is_list()) {
+    *v = slots_.back();
+    slots_.pop_back();
+    --size_;
+    return;
+  }
   const auto mask = slots_.size() - 1;
   auto hole = static_cast<std::size_t>(v - slots_.data());
   for (auto i = (hole + 1) & mask; slots_[i].visitor != 0; i = (i + 1) & mask) {
@@ -58,10 +70,13 @@ void visit_table::expire(std::int64_t end_ms) {
         return v.visitor != 0 && v.end_ms >= end_ms;
       }));
   size_ = 0;
-  if (kept == 0) return;
-  std::size_t capacity = 4;
-  while ((kept + 1) * 4 > capacity * 3) capacity *= 2;
-  slots_.assign(capacity, visit{});
+  if (kept > list_max) {
+    auto capacity = table_min;
+    while ((kept + 1) * 4 > capacity * 3) capacity *= 2;
+    slots_.assign(capacity, visit{});
+  } else {
+    slots_.reserve(kept);
+  }
   for (const auto& v : old)
     if (v.visitor != 0 && v.end_ms >= end_ms) insert(v);
 }
@@ -77,9 +92,14 @@ std::vector<visit> visit_table::sorted() const {
   return all;
 }
 
+void visit_table::forget_touched() {
+  touched_ = size_ < noted_min ? nullptr : std::make_unique<std::bitset<groups>>();
+}
+
 bool visit_table::touched(std::size_t first, std::size_t last) const {
+  if (!touched_) return true;
   for (auto group = first; group <= last; ++group)
-    if (touched_.test(group)) return true;
+    if (touched_->test(group)) return true;
   return false;
 }
 

@@ -3,6 +3,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "domain/time.hpp"
@@ -20,9 +21,9 @@ struct visit {
   bool operator==(const visit&) const = default;
 };
 
-/// Open visits of a merchant by visitor: an open addressing table, so that a million of them cost
-/// 40 bytes each and a look-up one or two cache lines. Pointers are valid until the next insert or
-/// erase. Not thread-safe.
+/// Open visits of a merchant by visitor: a list while they are few, then an open addressing table,
+/// so that a million of them cost 40 bytes each and a look-up one or two cache lines. Pointers are
+/// valid until the next insert or erase. Not thread-safe.
 class visit_table {
  public:
   struct neighbours {
@@ -45,23 +46,32 @@ class visit_table {
   static constexpr std::size_t groups = 256;
   [[nodiscard]] static std::size_t group_of(std::uint64_t visitor) { return visitor >> 56; }
   /// Notes that this visitor's visits changed.
-  void touch(std::uint64_t visitor) { touched_.set(group_of(visitor)); }
-  void touch_all() { touched_.set(); }
-  void forget_touched() { touched_.reset(); }
-  /// Whether a visitor of the groups first..last changed.
+  void touch(std::uint64_t visitor) {
+    if (touched_) touched_->set(group_of(visitor));
+  }
+  /// From here on changes are noted, where there are so many visits that it matters.
+  void forget_touched();
+  /// Whether a visitor of the groups first..last may have changed.
   [[nodiscard]] bool touched(std::size_t first, std::size_t last) const;
   /// When the next insert has to grow the table, the owner may expire first.
-  [[nodiscard]] bool full() const { return (size_ + 1) * 4 > slots_.size() * 3; }
+  [[nodiscard]] bool full() const {
+    return is_list() ? size_ == list_max : (size_ + 1) * 4 > slots_.size() * 3;
+  }
 
  private:
   [[nodiscard]] std::size_t home(std::uint64_t visitor) const {
     return static_cast<std::size_t>(visitor) & (slots_.size() - 1);
   }
   void rehash(std::size_t capacity);
+  [[nodiscard]] bool is_list() const { return slots_.size() <= list_max; }
 
-  std::vector<visit> slots_;
+  static constexpr std::size_t list_max = 6;
+  static constexpr std::size_t table_min = 16;
+  static constexpr std::size_t noted_min = 512;  // changes among fewer visits are not noted
+
+  std::vector<visit> slots_;  // a list has no free ones
   std::size_t size_ = 0;
-  std::bitset<groups> touched_;
+  std::unique_ptr<std::bitset<groups>> touched_;  // none: all may have changed
 };
 
 }  // namespace tally

@@ -71,8 +71,8 @@ void collect(const operations_row& row, const day_values& into) {
   into.count("accepted", row.accepted);
   into.count("duplicate", row.duplicate);
   into.count("late", row.late);
-  into.counts("rejected", row.rejected);
-  into.counts("filtered", row.filtered);
+  into.counts("rejected", row.rejected.all());
+  into.counts("filtered", row.filtered.all());
 }
 
 template <class Row>

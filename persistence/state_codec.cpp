@@ -20,17 +20,15 @@ constexpr std::int64_t visit_time_max_ms = std::int64_t{1} << 52;
 // A range deletion costs every later read a little: made seldom.
 constexpr std::chrono::hours drop_step{12};
 
-using count_map = std::map<std::string, std::int64_t, std::less<>>;
-
-void encode_counts(byte_writer& out, const count_map& counts) {
-  out.varint(counts.size());
-  for (const auto& [name, count] : counts) {
+void encode_counts(byte_writer& out, const reason_counts& counts) {
+  out.varint(counts.all().size());
+  for (const auto& [name, count] : counts.all()) {
     out.text(name);
     out.zigzag(count);
   }
 }
 
-void decode_counts(byte_reader& in, count_map& counts) {
+void decode_counts(byte_reader& in, reason_counts& counts) {
   const auto size = in.varint();
   if (size > texts_max) in.fail();
   for (std::uint64_t i = 0; i < size && in.ok(); ++i) {
@@ -129,8 +127,8 @@ void write_rows(const row_table<Row>& rows, row_kind kind, const text_numbers* t
     bytes.clear();
     byte_writer out{bytes};
     encode(out, e.row);
-    b.add_row(owner, {kind, e.width, tags != nullptr ? tags->all()[e.tag] : std::string{}, e.begin},
-              bytes);
+    const auto tag = tags != nullptr ? tags->all()[e.tag()] : std::string{};
+    b.add_row(owner, {kind, e.width(), tag, e.begin()}, bytes);
   }
 }
 
@@ -316,8 +314,6 @@ bool decode_head(std::string_view bytes, loaded_state& into) {
   if (version > 1) {
     s.rejects_hour = in.zigzag64();
     s.rejects_hour_bytes = in.varint();
-  } else {
-    s.visits.touch_all();  // its pages were cut in another way
   }
   into.snapshot.visit_pages = static_cast<std::uint32_t>(in.varint());
   if (into.snapshot.visit_pages == 0) decode_visits(in, s.visits);
@@ -398,6 +394,8 @@ result<loaded_state> load_snapshot(const state_store& store, const state_owner& 
     if (!bytes) return failure{errc::corrupt_record, "visits of merchant " + owner.merchant};
     if (!decode_visits_page(*bytes, loaded.state.visits)) return corrupt;
   }
+  // Pages of version 1 were cut in another way: all of them are written anew.
+  if (static_cast<std::uint8_t>(head->front()) > 1) loaded.state.visits.forget_touched();
   if (const auto texts = load_texts(store, owner, loaded.state.texts); !texts) return texts.error();
   return loaded;
 }

@@ -31,20 +31,24 @@ std::uint64_t person_hash(std::string_view person) {
 }
 
 /// Adds a visit's share to the rows of its first event, or takes it back.
-void count_visit(traffic_row& row, const visit& v, std::int64_t sign) {
-  row.visits += sign;
-  row.bounces += v.bounced() ? sign : 0;
-  row.visit_pageviews += sign * v.pageviews;
+void count_visit(traffic_delta& row, const visit& v, int sign) {
+  const auto count = [sign](std::int16_t& counter, bool counts) {
+    counter = static_cast<std::int16_t>(counter + (counts ? sign : 0));
+  };
+  ++row.changes;
+  count(row.visits, true);
+  count(row.bounces, v.bounced());
+  row.visit_pageviews += sign * std::int64_t{v.pageviews};
   row.visit_ms += sign * (v.end_ms - v.begin_ms);
-  row.with_cart += v.cart ? sign : 0;
-  row.with_checkout += v.checkout ? sign : 0;
-  row.with_purchase += v.purchase ? sign : 0;
-  row.cart_then_checkout += v.cart && v.checkout ? sign : 0;
-  row.completed += v.cart && v.checkout && v.purchase ? sign : 0;
-  row.abandoned += v.cart && !v.purchase ? sign : 0;
+  count(row.with_cart, v.cart);
+  count(row.with_checkout, v.checkout);
+  count(row.with_purchase, v.purchase);
+  count(row.cart_then_checkout, v.cart && v.checkout);
+  count(row.completed, v.cart && v.checkout && v.purchase);
+  count(row.abandoned, v.cart && !v.purchase);
 }
 
-void count_visit(merchant_state& state, const visit& v, std::int64_t sign) {
+void count_visit(merchant_state& state, const visit& v, int sign) {
   with_row(state, v.begin_ms, [&](bucket_time begin, granularity width) {
     count_visit(state.deltas.traffic.at(begin, width, 0), v, sign);
   });
@@ -169,8 +173,9 @@ void count_event(merchant_state& state, const event& e, counts_as kind,
   const auto name = state.names.number(e.name, names_max);
   with_row(state, to_ms(e.at), [&](bucket_time begin, granularity width) {
     auto& row = state.deltas.traffic.at(begin, width, 0);
-    row.events += 1;
-    row.pageviews += kind == counts_as::page_view ? 1 : 0;
+    ++row.changes;
+    ++row.events;
+    if (kind == counts_as::page_view) ++row.pageviews;
     if (visitor) row.visitors.add(*visitor);
     if (name == text_numbers::none) return;
     auto& by_name = state.deltas.names.at(begin, width, name);
@@ -188,22 +193,15 @@ void count_operation(merchant_state& state, event_time received_at, F&& change) 
   });
 }
 
-void add_rejected(std::map<std::string, std::int64_t, std::less<>>& codes, std::string_view code,
-                  std::int64_t count) {
-  const auto found = codes.find(code);
-  (found == codes.end() ? codes.emplace(code, 0).first : found)->second += count;
-}
-
 // Such an event cannot have been counted before, so its id is neither looked up nor remembered:
 // sent again it is rejected again.
 applied reject(merchant_state& state, const event& e, reject_reason reason) {
-  count_operation(state, e.received_at,
-                  [&](auto& row) { add_rejected(row.rejected, to_string(reason), 1); });
+  count_operation(state, e.received_at, [&](auto& row) { row.rejected[to_string(reason)] += 1; });
   return {effect::rejected, false, mix(8, static_cast<std::uint64_t>(reason)), reason};
 }
 
 applied leave_out(merchant_state& state, const event& e, std::string_view reason) {
-  count_operation(state, e.received_at, [&](auto& row) { add_rejected(row.filtered, reason, 1); });
+  count_operation(state, e.received_at, [&](auto& row) { row.filtered[reason] += 1; });
   return {effect::filtered, false, mix(11, XXH3_64bits(reason.data(), reason.size()))};
 }
 
@@ -279,8 +277,7 @@ void keep_rejected(merchant_state& state, const event& e, const place& where) {
 applied apply_rejected(merchant_state& state, const event& e, const place& where) {
   if (!e.id.empty() && state.ids.seen_or_add(e, where.stamped_at, where.offset))
     return {effect::duplicate, false, 9};
-  count_operation(state, e.received_at,
-                  [&](auto& row) { add_rejected(row.rejected, e.name, e.count); });
+  count_operation(state, e.received_at, [&](auto& row) { row.rejected[e.name] += e.count; });
   if (!e.raw.empty()) keep_rejected(state, e, where);
   return {effect::recorded, false, mix(4, e.count)};
 }

@@ -33,7 +33,7 @@ class apply_test : public ::testing::Test {
     for (const auto& range : missing) state.ids.load(range, {});
     return apply(state, e, {++offset, e.received_at, "bytes"}, rules);
   }
-  delta_rows all_rows() const { return rolled_up(state.deltas, *state.reporting_zone); }
+  total_rows all_rows() const { return rolled_up(state.deltas, *state.reporting_zone); }
   traffic_row day(std::int64_t ms) {
     return all_rows().traffic.at(bucket_begin(zone::utc(), granularity::day, time_from_ms(ms)),
                                  granularity::day, 0);
@@ -54,7 +54,7 @@ TEST_F(apply_test, a_merchants_event_names_are_limited_and_known_ones_go_on) {
   EXPECT_EQ(at(noon, "one-more", "a", "id-1").what, effect::rejected)
       << "its id was not remembered";
   EXPECT_EQ(at(noon, "name-9999", "a", "id-1").what, effect::accepted);
-  EXPECT_EQ(state.counts.rejected.at("too_many_names"), 2);
+  EXPECT_EQ(state.counts.rejected.all().at("too_many_names"), 2);
   EXPECT_EQ(state.counts.accepted, 10'001);
   EXPECT_EQ(state.texts.count(text_kind::name), distinct_names_max);
 }
@@ -80,7 +80,7 @@ TEST_F(apply_test, a_merchants_property_keys_are_limited_and_an_event_adds_all_o
   EXPECT_EQ(with_keys(1'999, 2'000).what, effect::accepted);
   EXPECT_EQ(with_keys(2'000, 2'001).what, effect::rejected);
   EXPECT_EQ(with_keys(0, 50).what, effect::accepted);
-  EXPECT_EQ(state.counts.rejected.at("too_many_properties"), 2);
+  EXPECT_EQ(state.counts.rejected.all().at("too_many_properties"), 2);
 }
 
 TEST_F(apply_test, the_bytes_of_a_merchants_texts_are_limited) {
@@ -106,7 +106,7 @@ TEST_F(apply_test, refused_bytes_are_kept_within_a_limit_an_hour_and_all_are_cou
   const auto fit = rejects_hour_bytes_max / 4'096;
   for (std::size_t i = 0; i < fit + 10; ++i) refuse(noon);
   EXPECT_EQ(state.rejects.size(), fit);
-  EXPECT_EQ(state.counts.rejected.at("bad_amount"), fit + 10);
+  EXPECT_EQ(state.counts.rejected.all().at("bad_amount"), fit + 10);
   refuse(noon + 59 * minute_ms);
   EXPECT_EQ(state.rejects.size(), fit);
   refuse(noon + 60 * minute_ms);
@@ -127,7 +127,7 @@ TEST_F(apply_test, a_refusal_with_an_id_counts_once) {
   e.at = e.received_at = time_from_ms(noon);
   EXPECT_EQ(put(e).what, effect::recorded);
   EXPECT_EQ(put(e).what, effect::duplicate);
-  EXPECT_EQ(state.counts.rejected.at("bad_line"), 1);
+  EXPECT_EQ(state.counts.rejected.all().at("bad_line"), 1);
   EXPECT_EQ(state.counts.duplicate, 0);
 }
 
@@ -293,11 +293,42 @@ TEST_F(apply_test, visits_equal_a_sort_and_a_cut_for_any_order_of_arrival) {
     traffic_row sum;
     const auto rows = all_rows();
     for (const auto& e : rows.traffic.entries())
-      if (e.width == granularity::day) merge(sum, e.row);
+      if (e.width() == granularity::day) merge(sum, e.row);
     ASSERT_EQ(sum.visits, visits) << "seed " << seed;
     ASSERT_EQ(sum.visit_pageviews, views) << "seed " << seed;
     ASSERT_EQ(sum.visit_ms, length) << "seed " << seed;
   }
+}
+
+// Changes are kept in small numbers: where they do not suffice, one row is kept in several.
+TEST_F(apply_test, a_row_takes_any_number_of_changes_between_snapshots) {
+  constexpr int many = 100'000;
+  for (int i = 0; i < many; ++i) {
+    at(noon + i % 1'000, "page_view", "a");
+    if (i % 100 == 0)
+      for (int minute = 1; minute < 20; ++minute) at(noon + minute * minute_ms, "search", "b");
+  }
+  const auto sum = day(noon);
+  EXPECT_EQ(sum.events, many + many / 100 * 19);
+  EXPECT_EQ(sum.pageviews, many);
+  EXPECT_EQ(sum.visits, 2);
+  EXPECT_EQ(sum.bounces, 0);
+  EXPECT_EQ(sum.visit_pageviews, many);
+  EXPECT_EQ(sum.visit_ms, 999 + 18 * minute_ms);
+  auto rows = all_rows();
+  auto& minute =
+      rows.traffic.at(bucket_time{std::chrono::seconds{noon / 1'000}}, granularity::minute, 0);
+  EXPECT_EQ(minute.events, many);
+  EXPECT_EQ(minute.visitors.estimate(), 1);
+}
+
+// There are hundreds of thousands of such states on a node.
+TEST_F(apply_test, a_small_state_is_small) {
+  received = noon + 60 * minute_ms;
+  for (int i = 0; i < 10; ++i)
+    at(noon + i * 6 * minute_ms, "page_view", "v" + std::to_string(i % 3), "e" + std::to_string(i));
+  EXPECT_EQ(state.visits.size(), 3U);
+  EXPECT_LE(sizeof state + state.heap_bytes(), 2'400U);
 }
 
 // What is written of a change must be what counting it in every width would have given.
@@ -324,8 +355,8 @@ TEST_F(apply_test, rows_of_every_width_have_the_events_of_their_bucket) {
     const auto rows = all_rows();
     std::map<std::pair<granularity, bucket_time>, std::int64_t> counted, by_name;
     for (const auto& e : rows.traffic.entries())
-      if (e.row.events != 0) counted[{e.width, e.begin}] = e.row.events;
-    for (const auto& e : rows.names.entries()) by_name[{e.width, e.begin}] = e.row.events;
+      if (e.row.events != 0) counted[{e.width(), e.begin()}] = e.row.events;
+    for (const auto& e : rows.names.entries()) by_name[{e.width(), e.begin()}] = e.row.events;
     EXPECT_EQ(counted, expected) << name;
     EXPECT_EQ(by_name, expected) << name;
   }

@@ -209,7 +209,7 @@ TEST_F(ruleset_apply_test, names_count_as_what_the_ruleset_says) {
   EXPECT_EQ(state.deltas.commerce.entries().at(0).row.orders, 1);
   EXPECT_EQ(day(noon).events, 2);
   EXPECT_EQ(day(noon).pageviews, 0);
-  EXPECT_EQ(state.counts.filtered.at("ignored_name"), 1);
+  EXPECT_EQ(state.counts.filtered.all().at("ignored_name"), 1);
   EXPECT_EQ(state.counts.accepted, 2);
 }
 
@@ -254,7 +254,7 @@ TEST_F(ruleset_apply_test, a_range_is_days_of_the_merchants_zone_with_both_ends)
   EXPECT_EQ(put(midnight, "a").what, logic_v1::effect::filtered);
   EXPECT_EQ(put(midnight + 48 * hour_ms - 1, "a").what, logic_v1::effect::filtered);
   EXPECT_EQ(put(midnight + 48 * hour_ms, "a").what, logic_v1::effect::accepted);
-  EXPECT_EQ(state.counts.filtered.at("corrected"), 2);
+  EXPECT_EQ(state.counts.filtered.all().at("corrected"), 2);
 }
 
 TEST_F(ruleset_apply_test, a_redated_event_counts_where_it_belongs) {
@@ -285,7 +285,7 @@ TEST_F(ruleset_apply_test, corrections_follow_each_other_and_drops_see_what_they
   rules.drops.push_back({"bought", compare(filter_op::is, "event:name", {"buy"})});
   EXPECT_EQ(put(noon, "buy").what, logic_v1::effect::accepted);
   const auto& commerce = state.deltas.commerce.entries().at(0);
-  EXPECT_EQ(state.currencies.all().at(commerce.tag), "GBP");
+  EXPECT_EQ(state.currencies.all().at(commerce.tag()), "GBP");
   EXPECT_EQ(commerce.row.orders, 1);
   EXPECT_EQ(commerce.row.gross_sales, 12'500'000);
   EXPECT_EQ(state.names.all(), std::vector<std::string>{"purchase"});

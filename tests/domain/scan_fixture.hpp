@@ -248,11 +248,11 @@ struct counted_shop {
   [[nodiscard]] row_set rows() const {
     const auto all = rolled_up(state.deltas, *state.reporting_zone);
     row_set set;
-    for (const auto& e : all.traffic.entries()) set.traffic[{{e.width, {}}, e.begin}] = e.row;
+    for (const auto& e : all.traffic.entries()) set.traffic[{{e.width(), {}}, e.begin()}] = e.row;
     for (const auto& e : all.commerce.entries())
-      set.commerce[{{e.width, state.currencies.all()[e.tag]}, e.begin}] = e.row;
+      set.commerce[{{e.width(), state.currencies.all()[e.tag()]}, e.begin()}] = e.row;
     for (const auto& e : all.names.entries())
-      set.names[{{e.width, state.names.all()[e.tag]}, e.begin}] = e.row;
+      set.names[{{e.width(), state.names.all()[e.tag()]}, e.begin()}] = e.row;
     return set;
   }
 

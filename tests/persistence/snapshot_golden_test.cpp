@@ -105,7 +105,7 @@ TEST_F(snapshot_golden_test,
 
 TEST_F(snapshot_golden_test, pages_of_version_2_stay_readable) {
   auto state = sample(1'100);
-  const auto expected = state;
+  const auto expected = sample(1'100);
   state_store::batch b;
   write_snapshot(state, owner, {}, rules, b);
   ASSERT_TRUE(store->write(std::move(b)));
@@ -144,10 +144,10 @@ TEST_F(snapshot_golden_test, a_snapshot_writes_the_visit_pages_that_changed_and_
   EXPECT_EQ(written.visit_pages, 16);
   EXPECT_LT(one.bytes(), all_bytes / 16);
   ASSERT_TRUE(store->write(std::move(one)));
-  const auto loaded = load_snapshot(*store, owner);
+  auto loaded = load_snapshot(*store, owner);
   ASSERT_TRUE(loaded) << loaded.error().text();
   // What ended long ago may still stand in pages that did not change; it can meet no event.
-  auto live = loaded->state;
+  auto& live = loaded->state;
   live.visits.expire(end_ms -
                      std::chrono::milliseconds{rules.late_visit + rules.visit_timeout}.count());
   EXPECT_EQ(live.visits.sorted(), state.visits.sorted());
