@@ -54,7 +54,58 @@ text_table rows_table(const json& list) {
   return table;
 }
 
+void add_steps(text_table& table, const std::vector<std::string>& labels, const json& steps) {
+  for (const auto& step : steps) {
+    auto cells = labels;
+    for (const auto* name : {"label", "visitors", "conversion", "from_previous", "drop_off"})
+      cells.push_back(text_of(step.at(name)));
+    table.rows.push_back(std::move(cells));
+  }
+}
+
+/// What `make` makes of an answer's results.
+template <class F>
+result<text_table> table_of_results(std::string_view json_text, F make) {
+  try {
+    const auto answer = json::parse(json_text);
+    return make(answer.at("results"), answer.at("query"));
+  } catch (const json::exception&) {
+    return failure{errc::corrupt_record, "an answer in an unknown form"};
+  }
+}
+
 }  // namespace
+
+result<text_table> funnel_table(std::string_view json_text) {
+  return table_of_results(json_text, [](const json& results, const json& query) {
+    text_table table;
+    for (const auto& dimension : query.at("dimensions")) table.header.push_back(text_of(dimension));
+    const std::size_t labels = table.header.size();
+    for (const auto* name : {"step", "visitors", "conversion", "from_previous", "drop_off"})
+      table.header.emplace_back(name);
+    if (labels == 0) add_steps(table, {}, results.at("steps"));
+    for (const auto& row : results.at("rows"))
+      add_steps(table, {text_of(row.at("dimensions").at(0))}, row.at("steps"));
+    return table;
+  });
+}
+
+result<text_table> retention_table(std::string_view json_text) {
+  return table_of_results(json_text, [](const json& results, const json& query) {
+    text_table table;
+    table.header = {"cohort", "size"};
+    std::size_t periods = 0;
+    for (const auto& row : results) periods = std::max(periods, row.at("cells").size());
+    for (std::size_t i = 0; i < periods; ++i)
+      table.header.push_back(text_of(query.at("period")) + " " + std::to_string(i));
+    for (const auto& row : results) {
+      auto& cells = table.rows.emplace_back();
+      cells = {text_of(row.at("cohort")), text_of(row.at("size"))};
+      for (const auto& cell : row.at("cells")) cells.push_back(text_of(cell.at("people")));
+    }
+    return table;
+  });
+}
 
 result<text_table> reply_table(std::string_view json_text) {
   const auto reply = json::parse(json_text, nullptr, false);

@@ -46,4 +46,13 @@ result<report_question> read_report(std::string_view path, std::string_view body
   return made_of(request->common, std::move(request->retention), &actors::engine::ask_retention);
 }
 
+void run_report(actors::engine& engine, std::string_view path, const std::string& body,
+                actors::callback<std::string> then) {
+  auto asked = read_report(path, body);
+  if (!asked) return then(asked.error());
+  if (!is_merchant_id(asked->merchant))
+    return then(failure{errc::bad_request, "/site_id: name the merchant"});
+  asked->send(engine, asked->merchant, std::chrono::seconds{10}, std::move(then));
+}
+
 }  // namespace tally::api

@@ -26,4 +26,8 @@ struct report_question {
 /// Reads the body of a POST to such a path; fails as parse_query() does.
 result<report_question> read_report(std::string_view path, std::string_view body);
 
+/// What `tally query` runs for funnels and retention: as run_query().
+void run_report(actors::engine& engine, std::string_view path, const std::string& body,
+                actors::callback<std::string> then);
+
 }  // namespace tally::api

@@ -10,6 +10,7 @@
 
 #include "api/export_request.hpp"
 #include "api/http_server.hpp"
+#include "api/report_question.hpp"
 #include "api/retry_rejects.hpp"
 #include "api/routes.hpp"
 #include "config/token_file.hpp"
@@ -134,6 +135,12 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
         if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
         api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
       });
+  for (const auto* const report : {"funnel", "retention"})
+    started.add_command(
+        report, [&started, path = "/api/v2/" + std::string{report}](
+                    std::vector<std::string> words, actors::callback<std::string> then) {
+          api::run_report(started, path, words.size() == 2 ? words[1] : "", std::move(then));
+        });
   started.add_command(
       "export", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
         api::run_export_command(started, words.size() == 2 ? words[1] : "", std::move(then));

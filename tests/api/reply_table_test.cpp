@@ -35,5 +35,29 @@ TEST(reply_table, csv_answers_become_tables_and_labels_can_be_joined) {
             "time:day · event:name,events\n\"2011-01-01 · a,b\",3\n");
 }
 
+TEST(reply_table, funnels_and_retention_become_tables) {
+  const auto step = [](const std::string& label, int visitors) {
+    return R"({"label":")" + label + R"(","visitors":)" + std::to_string(visitors) +
+           R"(,"conversion":null,"from_previous":50.5,"drop_off":1})";
+  };
+  const auto steps = "[" + step("Shop", 4) + "," + step("Cart", 2) + "]";
+  EXPECT_EQ(render_csv(*funnel_table(R"({"results":{"steps":)" + steps +
+                                     R"(,"rows":[]},"query":{"dimensions":[]}})")),
+            "step,visitors,conversion,from_previous,drop_off\nShop,4,,50.5,1\nCart,2,,50.5,1\n");
+  EXPECT_EQ(
+      render_csv(*funnel_table(R"({"results":{"steps":[],"rows":[{"dimensions":["DE"],"steps":)" +
+                               steps + R"(}]},"query":{"dimensions":["visit:country"]}})")),
+      "visit:country,step,visitors,conversion,from_previous,drop_off\n"
+      "DE,Shop,4,,50.5,1\nDE,Cart,2,,50.5,1\n");
+  EXPECT_EQ(render_csv(*retention_table(
+                R"({"results":[{"cohort":"2026-01-01","size":5,"cells":[{"people":5},{"people":2}]},
+                               {"cohort":"2026-02-01","size":3,"cells":[{"people":3}]}],
+                    "query":{"period":"month"}})")),
+            "cohort,size,month 0,month 1\n2026-01-01,5,5,2\n2026-02-01,3,3,\n");
+  for (const auto* bad : {"", "[]", "{}", R"({"results":{},"query":{"dimensions":[]}})"})
+    EXPECT_EQ(funnel_table(bad).error().code, errc::corrupt_record) << bad;
+  EXPECT_EQ(retention_table(R"({"results":[{}],"query":{}})").error().code, errc::corrupt_record);
+}
+
 }  // namespace
 }  // namespace tally::api

@@ -214,6 +214,17 @@ def test_a_funnel_of_the_access_log_equals_the_oracle(workspace):
     check_equal([s["visitors"] for s in got], [sum(w > i for w in ways) for i in range(3)],
                 "visitors by step")
     check_equal(got[0]["conversion"], 100.0, "conversion of the first step")
+    typed = ["query", "--merchant", "site", "--range", "2015-05-17,2015-05-20", "--window", "1h",
+             "--filters", json.dumps(views)]
+    for one in filters:
+        typed += ["--funnel", json.dumps(one)]
+    lines = [line.split(",") for line in node.cli(*typed, "-o", "csv").splitlines()]
+    check_equal(lines[0], ["step", "visitors", "conversion", "from_previous", "drop_off"], "header")
+    check_equal([line[1:] for line in lines[1:]],
+                [[str(s[k]) for k in ("visitors", "conversion", "from_previous", "drop_off")]
+                 for s in got], "the funnel on the command line")
+    chart = node.cli(*typed, "-o", "chart", "--dimensions", "visit:os")
+    check("(none) · step 2" in chart and "█" in chart, f"a chart by system: {chart[:400]}")
 
 
 def test_retention_of_the_shop_equals_the_oracle(workspace):
@@ -238,6 +249,11 @@ def test_retention_of_the_shop_equals_the_oracle(workspace):
     check_equal(got, want, "people by cohort and month")
     sizes = {row["cohort"]: row["size"] for row in answer["results"]}
     check_equal(sizes, {m: row[0] for m, row in want.items()}, "sizes of cohorts")
+    lines = node.cli("query", "--merchant", "shop", "--range", ",".join(SHOP_RANGE), "--retention", "month",
+                     "--customers", "-o", "csv").splitlines()
+    check_equal(lines[0].split(",")[:3], ["cohort", "size", "month 0"], "header")
+    table = {line.split(",")[0]: [int(n) for n in line.split(",")[2:] if n] for line in lines[1:]}
+    check_equal(table, want, "retention on the command line")
 
 
 LOG_RANGE = ["2015-05-17", "2015-05-20"]
