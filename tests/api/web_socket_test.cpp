@@ -61,7 +61,11 @@ class web_socket_test : public test::http_test {
     return client;
   }
   void wait_for_end() {
-    for (int i = 0; i < 20'000 && server->stats().connections_open != 0; ++i) usleep(1'000);
+    const auto ended = [this] {
+      const auto& now = server->stats();
+      return now.connections_open == 0 && now.buffered_bytes == 0 && seen.closed == 1;
+    };
+    for (int i = 0; i < 20'000 && !ended(); ++i) usleep(1'000);
     EXPECT_EQ(server->stats().connections_open, 0);
     EXPECT_EQ(server->stats().web_sockets_open, 0);
     EXPECT_EQ(server->stats().buffered_bytes, 0);
