@@ -21,8 +21,7 @@ status change(command_context& context, const std::string& merchant, std::string
   what->event = std::move(event);
   what->records = std::move(records);
   what->then = [promise](status s) { promise->set_value(std::move(s)); };
-  caf::anon_send(context.lanes[lane_of(shard_of(merchant_hash(merchant)))], run_atom::value,
-                 registry_change_ptr{what});
+  caf::anon_send(context.lanes[lane_of(merchant)], run_atom::value, registry_change_ptr{what});
   if (future.wait_for(answer_timeout) != std::future_status::ready)
     return failure{errc::unavailable, "no answer in time"};
   return future.get();
@@ -81,7 +80,7 @@ arguments parse_words(const std::vector<std::string>& words, std::size_t from) {
 }  // namespace
 
 void inspect(const std::vector<lane_actor>& lanes, const inspection_ptr& what) {
-  caf::anon_send(lanes[lane_of(shard_of(merchant_hash(what->merchant)))], run_atom::value, what);
+  caf::anon_send(lanes[lane_of(what->merchant)], run_atom::value, what);
 }
 
 result<std::string> create_key(command_context& context, const key_wish& wish) {

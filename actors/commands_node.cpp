@@ -120,8 +120,7 @@ outcome_text passivate(command_context& context, const arguments& a) {
   const auto known = look_into<bool>(context, a.words[0], false,
                                      [](const merchant_state&) -> result<bool> { return true; });
   if (!known) return known.error();
-  caf::anon_send(context.lanes[lane_of(shard_of(merchant_hash(a.words[0])))], sleep_atom::value,
-                 a.words[0]);
+  caf::anon_send(context.lanes[lane_of(a.words[0])], sleep_atom::value, a.words[0]);
   return json{{"merchant", a.words[0]}, {"passivating", true}}.dump();
 }
 

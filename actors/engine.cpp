@@ -71,7 +71,7 @@ struct registration {
 
 void send_registration(const node_env& env, const std::vector<lane_actor>& lanes,
                        std::string merchant, std::shared_ptr<registration> work) {
-  const auto& to = lanes[lane_of(shard_of(merchant_hash(merchant)))];
+  const auto& to = lanes[lane_of(merchant)];
   auto what = std::make_shared<registry_change>();
   what->records.push_back(persistence::to_record(persistence::merchant_record{
       merchant, env.options.default_zone, env.options.default_currency, to_ms(env.now())}));

@@ -20,7 +20,7 @@ query_job_ptr new_job(asking how) {
 }
 
 const lane_actor& lane_for(const std::vector<lane_actor>& lanes, std::string_view merchant) {
-  return lanes[lane_of(shard_of(merchant_hash(merchant)))];
+  return lanes[lane_of(merchant)];
 }
 
 /// Somebody waits for this one: before the events that a lane has still to order.

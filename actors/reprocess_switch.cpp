@@ -284,7 +284,7 @@ status reprocessor::announce(std::size_t count,
       if (!outcome) return under_way->end(outcome);
       look_until_served(env, lanes, merchant, generation, under_way);
     };
-    const auto lane = lane_of(shard_of(merchant_hash(what->merchant)));
+    const auto lane = lane_of(what->merchant);
     caf::anon_send(context_.lanes[lane], run_atom::value, what);
   }
   if (!wait(0)) return failure{errc::unavailable, "merchants did not change yet"};

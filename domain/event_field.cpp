@@ -114,6 +114,11 @@ std::vector<std::string_view> scan_field_names() {
   return names;
 }
 
+bool needs_visit(const scan_field& field) {
+  return field.of_visit || field.from == field_source::customer_type ||
+         field.from == field_source::cohort;
+}
+
 std::string_view label_of_absent(const scan_field& field) {
   if (field.from == field_source::traffic) {
     if (field.traffic == traffic_part::channel) return "Direct";

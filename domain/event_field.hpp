@@ -61,6 +61,8 @@ struct scan_field {
 [[nodiscard]] std::optional<scan_field> find_scan_field(std::string_view name);
 /// All names but those of properties.
 [[nodiscard]] std::vector<std::string_view> scan_field_names();
+/// Whether more than the event itself must be known: its visit, or its customer's orders.
+[[nodiscard]] bool needs_visit(const scan_field& field);
 /// What stands in an answer where an event or a visit has no value.
 [[nodiscard]] std::string_view label_of_absent(const scan_field& field);
 

@@ -88,10 +88,6 @@ bool any_text(const event_filter& filter, std::string_view text) {
   });
 }
 
-bool is_negated(filter_op op) {
-  return op == filter_op::is_not || op == filter_op::contains_not || op == filter_op::matches_not;
-}
-
 /// Whether one of the values that the event has of the field fits.
 bool any_value(const event_filter& filter, const event& e) {
   const std::string_view name = filter.field;
@@ -131,6 +127,10 @@ std::optional<filter_op> find_filter_op(std::string_view name) {
   const auto* const found = std::ranges::find(op_names, name);
   if (found == op_names.end()) return std::nullopt;
   return static_cast<filter_op>(found - op_names.begin());
+}
+
+bool is_negated(filter_op op) {
+  return op == filter_op::is_not || op == filter_op::contains_not || op == filter_op::matches_not;
 }
 
 bool is_comparison(filter_op op) {

@@ -46,6 +46,8 @@ constexpr std::size_t filter_depth_max = 8;
 [[nodiscard]] std::string_view to_string(filter_op op);
 [[nodiscard]] std::optional<filter_op> find_filter_op(std::string_view name);
 [[nodiscard]] bool is_comparison(filter_op op);
+/// is_not, contains_not, matches_not: holds where the comparison without `not` does not.
+[[nodiscard]] bool is_negated(filter_op op);
 /// has_done and has_not_done: no condition on one event, so no ruleset may use them.
 [[nodiscard]] bool is_behaviour(filter_op op);
 

@@ -4,13 +4,12 @@
 #include <utility>
 
 #include "domain/event_field.hpp"
+#include "domain/question_failure.hpp"
 
 namespace tally {
 namespace {
 
-bool is_negative(filter_op op) {
-  return op == filter_op::is_not || op == filter_op::contains_not || op == filter_op::matches_not;
-}
+using question_failure::in_quotes;
 
 bool is_printable(std::string_view name) {
   return std::ranges::none_of(name, [](char c) {
@@ -19,12 +18,8 @@ bool is_printable(std::string_view name) {
   });
 }
 
-bool tells_of_one_event(const scan_field& f) {
-  return !f.of_visit && f.from != field_source::customer_type && f.from != field_source::cohort;
-}
-
 status check_field(std::string_view name, filter_use use) {
-  const std::string quoted = "'" + std::string{name.substr(0, 64)} + "'";
+  const auto quoted = in_quotes(name);
   if (name == segment_field)
     return failure{errc::bad_request, "filter: a segment cannot be made of segments"};
   const auto field = find_scan_field(name);
@@ -32,7 +27,7 @@ status check_field(std::string_view name, filter_use use) {
   if (use == filter_use::segment) return done{};
   if (field->from == field_source::goal)
     return failure{errc::bad_request, "filter: a goal cannot be made of goals"};
-  if (tells_of_one_event(*field)) return done{};
+  if (!needs_visit(*field)) return done{};
   return failure{errc::bad_request,
                  "filter: " + quoted + " is of a visit; a goal is reached by one event"};
 }
@@ -71,7 +66,7 @@ result<event_filter> meaning_of(const event_filter& comparison, const named_filt
   const auto& all = goal ? named.goals : named.segments;
   const std::string what = goal ? "goal" : "segment";
   if (all.empty()) return failure{errc::bad_request, "the merchant has no " + what + "s"};
-  const bool negative = is_negative(comparison.op);
+  const bool negative = is_negated(comparison.op);
   event_filter any;
   any.op = filter_op::any_of;
   any.pointer = comparison.pointer;
@@ -81,8 +76,8 @@ result<event_filter> meaning_of(const event_filter& comparison, const named_filt
   if (whole && comparison.case_sensitive)
     for (const auto& name : comparison.values)
       if (std::ranges::find(all, name, &named_filter::name) == all.end())
-        return failure{errc::bad_request, "there is no " + what + " '" + name.substr(0, 64) +
-                                              "'; there are " + known_names(all)};
+        return failure{errc::bad_request, "there is no " + what + " " + in_quotes(name) +
+                                              "; there are " + known_names(all)};
   if (!negative) return any;
   event_filter none;
   none.op = filter_op::none_of;

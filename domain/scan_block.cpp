@@ -287,8 +287,7 @@ std::vector<std::uint8_t> scan_block::compare(const scan_filter& f) {
 std::vector<std::uint8_t> scan_block::compare_items(const scan_filter& f) {
   const auto& c = column(f.field);
   const auto by_word = holds_by_word(f, c.words);
-  const bool all_lines = f.op == filter_op::is_not || f.op == filter_op::contains_not ||
-                         f.op == filter_op::matches_not;
+  const bool all_lines = is_negated(f.op);
   const auto& begins = block_.items.begins;
   std::vector<std::uint8_t> holds(block_.rows, by_word.back());
   for (std::size_t row = 0; row < holds.size(); ++row) {

@@ -35,10 +35,6 @@ failure unknown_field(std::string_view pointer, std::string_view what, std::stri
                           "; the nearest is '" + std::string{nearest} + "'");
 }
 
-bool needs_visit(const scan_field& f) {
-  return f.of_visit || f.from == field_source::customer_type || f.from == field_source::cohort;
-}
-
 class plan_maker {
  public:
   explicit plan_maker(scan_plan& p) : p_{p} {}

@@ -21,5 +21,8 @@ constexpr std::uint32_t lane_count = 4;
 [[nodiscard]] constexpr std::uint32_t lane_of(std::uint16_t shard) {
   return shard % lane_count;
 }
+[[nodiscard]] inline std::uint32_t lane_of(std::string_view merchant) {
+  return lane_of(shard_of(merchant_hash(merchant)));
+}
 
 }  // namespace tally

@@ -4,18 +4,15 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "domain/question_failure.hpp"
+
 namespace tally::persistence {
 namespace {
 
 using nlohmann::json;
 
-failure bad(const std::string& pointer, const std::string& text) {
-  return {errc::bad_request, pointer + ": " + text};
-}
-
-std::string at(const std::string& pointer, std::size_t index) {
-  return pointer + "/" + std::to_string(index);
-}
+using question_failure::at_index;
+using question_failure::bad;
 
 class filter_reader {
  public:
@@ -26,7 +23,7 @@ class filter_reader {
     if (filters.size() > filter_parts_max)
       return bad(pointer, "more than " + std::to_string(filter_parts_max) + " filters");
     for (std::size_t i = 0; i < filters.size(); ++i) {
-      auto one = read(filters[i], at(pointer, i), depth);
+      auto one = read(filters[i], at_index(pointer, i), depth);
       if (!one) return one.error();
       all.push_back(std::move(*one));
     }
@@ -43,21 +40,21 @@ class filter_reader {
       return bad(pointer, "more than " + std::to_string(filter_parts_max) + " filters");
     const auto& name = filter[0].get_ref<const std::string&>();
     const auto op = find_filter_op(name);
-    if (!op) return bad(at(pointer, 0), "there is no operator '" + name.substr(0, 64) + "'");
+    if (!op) return bad(at_index(pointer, 0), "there is no operator '" + name.substr(0, 64) + "'");
     if (is_comparison(*op)) return read_comparison(filter, *op, pointer);
     if (filter.size() != 2) return bad(pointer, "'" + name + "' takes one thing");
     event_filter made;
     made.op = *op;
     made.pointer = pointer;
     if (*op == filter_op::none_of || is_behaviour(*op)) {
-      auto part = read(filter[1], at(pointer, 1), depth + 1);
+      auto part = read(filter[1], at_index(pointer, 1), depth + 1);
       if (!part) return part.error();
       made.parts.push_back(std::move(*part));
       return made;
     }
-    auto parts = read_all(filter[1], at(pointer, 1), depth + 1);
+    auto parts = read_all(filter[1], at_index(pointer, 1), depth + 1);
     if (!parts) return parts.error();
-    if (parts->empty()) return bad(at(pointer, 1), "needs at least one filter");
+    if (parts->empty()) return bad(at_index(pointer, 1), "needs at least one filter");
     made.parts = std::move(*parts);
     return made;
   }
@@ -70,13 +67,14 @@ class filter_reader {
     made.pointer = pointer;
     if (filter.size() < 3 || filter.size() > 4)
       return bad(pointer, "needs an operator, a dimension and an array of values");
-    if (!filter[1].is_string()) return bad(at(pointer, 1), "must be a text");
+    if (!filter[1].is_string()) return bad(at_index(pointer, 1), "must be a text");
     made.field = filter[1].get<std::string>();
-    if (auto read = read_values(filter[2], made, at(pointer, 2)); !read) return read.error();
+    if (auto read = read_values(filter[2], made, at_index(pointer, 2)); !read) return read.error();
     if (filter.size() == 4)
-      if (auto read = read_modifiers(filter[3], made, at(pointer, 3)); !read) return read.error();
+      if (auto read = read_modifiers(filter[3], made, at_index(pointer, 3)); !read)
+        return read.error();
     if (auto compiled = compile(made); !compiled)
-      return bad(at(pointer, 2), compiled.error().detail);
+      return bad(at_index(pointer, 2), compiled.error().detail);
     return made;
   }
 
@@ -87,8 +85,8 @@ class filter_reader {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (!values[i].is_string() ||
           values[i].get_ref<const std::string&>().size() > filter_value_bytes_max)
-        return bad(at(pointer, i), "must be a text of at most " +
-                                       std::to_string(filter_value_bytes_max) + " bytes");
+        return bad(at_index(pointer, i), "must be a text of at most " +
+                                             std::to_string(filter_value_bytes_max) + " bytes");
       into.values.push_back(values[i].get<std::string>());
     }
     return done{};

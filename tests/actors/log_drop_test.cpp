@@ -4,24 +4,17 @@
 
 #include "actors/log_pins.hpp"
 #include "persistence/backup.hpp"
-#include "persistence/verify.hpp"
-#include "tests/actors/engine_fixture.hpp"
+#include "tests/actors/recount_fixture.hpp"
 
 namespace tally::actors {
 namespace {
 
-using nlohmann::json;
-constexpr std::int64_t noon = 1'700'049'600'000;  // 2023-11-15T12:00:00Z
-constexpr auto buggy = "[names]\nrefund = \"purchase\"\n";
-
 /// An engine whose log is of small segments, which go as soon as they may.
-class log_drop_test : public engine_fixture {
+class log_drop_test : public recount_fixture {
  protected:
   log_drop_test() {
     options.segment_bytes = 4'096;
     options.keep_log_bytes = 0;
-    options.flush_interval = std::chrono::milliseconds{300};
-    asked_at = time_from_ms(noon);
     start();
   }
 
@@ -38,26 +31,6 @@ class log_drop_test : public engine_fixture {
                         [](const auto& e) { return e.now() == outcome::accepted; }));
     }
     return fresh;
-  }
-  static void add_order(submission& events, const std::string& merchant, const std::string& name,
-                        int i) {
-    const auto id = name + std::to_string(i);
-    event e;
-    e.merchant = merchant;
-    e.id = id;
-    e.name = name;
-    e.visitor = id;
-    e.at = e.received_at = time_from_ms(noon + i);
-    e.sent = client_time_from_ms(noon + i);
-    e.has_order = true;
-    e.order.total = money{10'000'000};
-    e.order.amount = money{4'000'000};
-    add(events, e);
-  }
-  json run(std::vector<std::string> words) {
-    auto answer = command(std::move(words));
-    EXPECT_TRUE(answer) << answer.error().text();
-    return answer ? *answer : json::object();
   }
   /// Seals everything; gives the first round that the log has left.
   std::uint64_t seal() { return run({"seal"})["log_from_round"].get<std::uint64_t>(); }
@@ -77,32 +50,6 @@ class log_drop_test : public engine_fixture {
     EXPECT_EQ(sell(0, 220), 0u) << "sent again";
     EXPECT_EQ(sell(0, 3, "quiet"), 0u) << "sent again";
     EXPECT_EQ(number("orders"), shop);
-  }
-  void until(const std::string& id, const std::string& state) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    json last;
-    while (std::chrono::steady_clock::now() < end) {
-      last = run({"reprocess", "status", id});
-      if (last["state"] == state) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    }
-    FAIL() << "generation " << id << " is not " << state << ": " << last.dump();
-  }
-  std::string build(const std::string& rules) {
-    auto id =
-        std::to_string(run({"reprocess", "start", "--ruleset", rules})["generation"].get<int>());
-    until(id, "ready");
-    return id;
-  }
-  void end() {
-    ASSERT_TRUE(node->drain(patience));
-    node.reset();
-  }
-  void expect_verified(const std::string& data_dir) {
-    const auto checked =
-        persistence::verify(data_dir, folder / "scratch", ruleset{}, [](auto, auto) {});
-    ASSERT_TRUE(checked) << checked.error().text();
-    EXPECT_EQ(checked->problems, std::vector<std::string>{});
   }
   void lose_state() {
     node.reset();

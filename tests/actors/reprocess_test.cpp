@@ -3,45 +3,22 @@
 #include <thread>
 
 #include "actors/metrics.hpp"
-#include "persistence/verify.hpp"
-#include "tests/actors/engine_fixture.hpp"
+#include "tests/actors/recount_fixture.hpp"
 
 namespace tally::actors {
 namespace {
 
-using nlohmann::json;
-constexpr std::int64_t noon = 1'700'049'600'000;  // 2023-11-15T12:00:00Z
-constexpr auto buggy = "[names]\nrefund = \"purchase\"\n";
-
 /// A real engine over a real folder, and the commands that recompute.
-class reprocess_test : public engine_fixture {
+class reprocess_test : public recount_fixture {
  protected:
-  reprocess_test() {
-    options.flush_interval = std::chrono::milliseconds{300};
-    asked_at = time_from_ms(noon);
-    start();
-  }
+  reprocess_test() { start(); }
 
   /// Sends one order of 10.00 and one refund of 4.00 for each number, and returns once counted.
   void sell(int from, int to, const std::string& merchant = "shop") {
     auto events = std::make_shared<submission>();
     for (int i = from; i < to; ++i)
-      for (const auto* name : {"purchase", "refund"}) add(*events, merchant, name, i);
+      for (const auto* name : {"purchase", "refund"}) add_order(*events, merchant, name, i);
     submit(events);
-  }
-  static void add(submission& events, const std::string& merchant, const std::string& name, int i) {
-    const auto id = name + std::to_string(i);
-    event e;
-    e.merchant = merchant;
-    e.id = id;
-    e.name = name;
-    e.visitor = id;
-    e.at = e.received_at = time_from_ms(noon + i);
-    e.sent = client_time_from_ms(noon + i);
-    e.has_order = true;
-    e.order.total = money{10'000'000};
-    e.order.amount = money{4'000'000};
-    engine_fixture::add(events, e);
   }
 
   merchant_report report(const std::string& merchant = "shop") {
@@ -50,40 +27,13 @@ class reprocess_test : public engine_fixture {
     node->report(merchant, [&done](result<merchant_report> r) { done.set_value(std::move(r)); });
     return *get(future);
   }
-  json run(std::vector<std::string> words) {
-    auto answer = command(std::move(words));
-    EXPECT_TRUE(answer) << answer.error().text();
-    return answer ? *answer : json::object();
-  }
-  /// Starts a generation; gives its number once it is ready.
-  std::string build(const std::string& ruleset, const std::vector<std::string>& merchants = {}) {
-    std::vector<std::string> words{"reprocess", "start", "--ruleset", ruleset};
-    for (const auto& m : merchants) words.insert(words.end(), {"--merchant", m});
-    const auto id = std::to_string(run(words)["generation"].get<int>());
-    until(id, "ready");
-    return id;
-  }
-  void until(const std::string& id, const std::string& state) {
-    const auto end = std::chrono::steady_clock::now() + patience;
-    json last;
-    while (std::chrono::steady_clock::now() < end) {
-      last = run({"reprocess", "status", id});
-      if (last["state"] == state) return;
-      std::this_thread::yield();
-    }
-    FAIL() << "generation " << id << " is not " << state << ": " << last.dump();
-  }
   /// Bit for bit: the state of the serving generation is what a replay of the journal gives.
   void expect_replay_equal(const std::string& merchant = "shop") {
     EXPECT_TRUE(run({"rebuild", merchant})["equal"].get<bool>()) << merchant;
   }
   void expect_verified() {
-    ASSERT_TRUE(node->drain(patience));
-    node.reset();
-    const auto checked =
-        persistence::verify(options.data_dir, folder / "scratch", ruleset{}, [](auto, auto) {});
-    ASSERT_TRUE(checked) << checked.error().text();
-    EXPECT_EQ(checked->problems, std::vector<std::string>{});
+    end();
+    recount_fixture::expect_verified(options.data_dir);
     start();
   }
 };

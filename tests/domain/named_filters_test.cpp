@@ -1,28 +1,11 @@
 #include "domain/named_filters.hpp"
 
+#include "tests/domain/filter_parts.hpp"
 #include "tests/domain/naive_answer.hpp"
 #include "tests/domain/random_asker.hpp"
 
 namespace tally {
 namespace {
-
-event_filter compared(filter_op op, std::string field, std::vector<std::string> values,
-                      bool case_sensitive = true) {
-  event_filter f;
-  f.op = op;
-  f.field = std::move(field);
-  f.values = std::move(values);
-  f.case_sensitive = case_sensitive;
-  ensure(compile(f).ok(), "a filter must compile");
-  return f;
-}
-
-event_filter joined(filter_op op, std::vector<event_filter> parts) {
-  event_filter f;
-  f.op = op;
-  f.parts = std::move(parts);
-  return f;
-}
 
 TEST(named_filters, goals_are_of_one_event_and_segments_of_anything_but_segments) {
   const auto page = compared(filter_op::is, "event:page", {"/a"});

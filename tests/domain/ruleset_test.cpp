@@ -4,30 +4,13 @@
 
 #include "domain/logic_v1/apply.hpp"
 #include "domain/property_text.hpp"
+#include "tests/domain/filter_parts.hpp"
 
 namespace tally {
 namespace {
 
 constexpr std::int64_t noon = 1'700'049'600'000;  // 2023-11-15T12:00:00Z
 constexpr std::int64_t hour_ms = 3'600'000;
-
-event_filter compare(filter_op op, std::string field, std::vector<std::string> values,
-                     bool case_sensitive = true) {
-  event_filter filter;
-  filter.op = op;
-  filter.field = std::move(field);
-  filter.values = std::move(values);
-  filter.case_sensitive = case_sensitive;
-  EXPECT_TRUE(compile(filter));
-  return filter;
-}
-
-event_filter combine(filter_op op, std::vector<event_filter> parts) {
-  event_filter filter;
-  filter.op = op;
-  filter.parts = std::move(parts);
-  return filter;
-}
 
 TEST(event_filter, every_operator_over_one_event) {
   event e;
@@ -36,34 +19,34 @@ TEST(event_filter, every_operator_over_one_event) {
   e.agent = "Mozilla/5.0 (compatible; GoogleBot/2.1)";
   using enum filter_op;
   const std::pair<event_filter, bool> cases[] = {
-      {compare(is, "event:name", {"purchase", "page_view"}), true},
-      {compare(is, "event:name", {"Page_View"}), false},
-      {compare(is, "event:name", {"Page_View"}, false), true},
-      {compare(is, "event:name", {"page"}, false), false},
-      {compare(is_not, "event:name", {"page_view"}), false},
-      {compare(is_not, "event:name", {"refund"}), true},
-      {compare(contains, "visit:agent", {"bot"}), false},
-      {compare(contains, "visit:agent", {"bot"}, false), true},
-      {compare(contains, "visit:agent", {"(compat"}, false), true},
-      {compare(contains_not, "visit:agent", {"Bot"}), false},
-      {compare(matches, "visit:agent", {"(?i)bot|crawl|spider"}), true},
-      {compare(matches, "visit:agent", {"^bot|crawl"}, false), false},
-      {compare(matches_not, "visit:agent", {"spider"}), true},
-      {compare(is, "event:page", {"/sale"}), true},
-      {compare(is, "event:hostname", {"shop.example"}), true},
-      {compare(is, "visit:country", {""}), true},
-      {compare(is, "event:coupon", {""}), true},
+      {compared(is, "event:name", {"purchase", "page_view"}), true},
+      {compared(is, "event:name", {"Page_View"}), false},
+      {compared(is, "event:name", {"Page_View"}, false), true},
+      {compared(is, "event:name", {"page"}, false), false},
+      {compared(is_not, "event:name", {"page_view"}), false},
+      {compared(is_not, "event:name", {"refund"}), true},
+      {compared(contains, "visit:agent", {"bot"}), false},
+      {compared(contains, "visit:agent", {"bot"}, false), true},
+      {compared(contains, "visit:agent", {"(compat"}, false), true},
+      {compared(contains_not, "visit:agent", {"Bot"}), false},
+      {compared(matches, "visit:agent", {"(?i)bot|crawl|spider"}), true},
+      {compared(matches, "visit:agent", {"^bot|crawl"}, false), false},
+      {compared(matches_not, "visit:agent", {"spider"}), true},
+      {compared(is, "event:page", {"/sale"}), true},
+      {compared(is, "event:hostname", {"shop.example"}), true},
+      {compared(is, "visit:country", {""}), true},
+      {compared(is, "event:coupon", {""}), true},
   };
   for (const auto& [filter, expected] : cases)
     EXPECT_EQ(holds(filter, e), expected)
         << to_string(filter.op) << ' ' << filter.field << ' ' << filter.values[0];
   const auto yes = cases[0].first, no = cases[1].first;
-  EXPECT_TRUE(holds(combine(all_of, {yes, yes}), e));
-  EXPECT_FALSE(holds(combine(all_of, {yes, no}), e));
-  EXPECT_TRUE(holds(combine(any_of, {no, yes}), e));
-  EXPECT_FALSE(holds(combine(any_of, {no, no}), e));
-  EXPECT_TRUE(holds(combine(none_of, {no}), e));
-  EXPECT_FALSE(holds(combine(none_of, {yes}), e));
+  EXPECT_TRUE(holds(joined(all_of, {yes, yes}), e));
+  EXPECT_FALSE(holds(joined(all_of, {yes, no}), e));
+  EXPECT_TRUE(holds(joined(any_of, {no, yes}), e));
+  EXPECT_FALSE(holds(joined(any_of, {no, no}), e));
+  EXPECT_TRUE(holds(joined(none_of, {no}), e));
+  EXPECT_FALSE(holds(joined(none_of, {yes}), e));
   EXPECT_TRUE(holds(event_filter{}, e));
 }
 
@@ -92,23 +75,23 @@ TEST(event_filter, an_items_field_holds_if_one_item_fits) {
   e.order.items[1] = {"71053", "", "", "lamps", "", "", {}, {}};
   using enum filter_op;
   const std::pair<event_filter, bool> cases[] = {
-      {compare(is, "event:product", {"White heart"}), true},
-      {compare(is, "event:product", {"71053"}), true},
-      {compare(is, "event:product", {"85123A"}), false},
-      {compare(is, "event:category", {"lamps", "chairs"}), true},
-      {compare(is_not, "event:category", {"lamps"}), false},
-      {compare(is_not, "event:category", {"chairs"}), true},
-      {compare(contains, "event:brand", {"ACM"}, false), true},
-      {compare(matches, "event:sku", {"^sku-[0-9]$"}), true},
-      {compare(matches_not, "event:variant", {"^re"}), false},
-      {compare(is, "event:variant", {""}), true},
-      {compare(is, "event:sku", {""}), true},
+      {compared(is, "event:product", {"White heart"}), true},
+      {compared(is, "event:product", {"71053"}), true},
+      {compared(is, "event:product", {"85123A"}), false},
+      {compared(is, "event:category", {"lamps", "chairs"}), true},
+      {compared(is_not, "event:category", {"lamps"}), false},
+      {compared(is_not, "event:category", {"chairs"}), true},
+      {compared(contains, "event:brand", {"ACM"}, false), true},
+      {compared(matches, "event:sku", {"^sku-[0-9]$"}), true},
+      {compared(matches_not, "event:variant", {"^re"}), false},
+      {compared(is, "event:variant", {""}), true},
+      {compared(is, "event:sku", {""}), true},
   };
   for (const auto& [filter, expected] : cases)
     EXPECT_EQ(holds(filter, e), expected)
         << to_string(filter.op) << ' ' << filter.field << ' ' << filter.values[0];
-  EXPECT_TRUE(holds(compare(is, "event:product", {""}), event{}));
-  EXPECT_FALSE(holds(compare(is, "event:product", {"71053"}), event{}));
+  EXPECT_TRUE(holds(compared(is, "event:product", {""}), event{}));
+  EXPECT_FALSE(holds(compared(is, "event:product", {"71053"}), event{}));
 }
 
 TEST(event_filter, a_property_is_compared_as_text) {
@@ -122,17 +105,17 @@ TEST(event_filter, a_property_is_compared_as_text) {
   e.props = props;
   using enum filter_op;
   const std::pair<event_filter, bool> cases[] = {
-      {compare(is, "event:props:plan", {"gold"}), true},
-      {compare(is, "event:props:plan", {"Gold"}), false},
-      {compare(is, "event:props:n", {"300"}), true},
-      {compare(is, "event:props:below", {"-5"}), true},
-      {compare(is, "event:props:half", {"0.5"}), true},
-      {compare(is, "event:props:two", {"2"}), true},
-      {compare(is, "event:props:on", {"true"}), true},
-      {compare(is, "event:props:list", {""}), true},
-      {compare(is_not, "event:props:list", {"gold"}), true},
-      {compare(is, "event:props:nothing", {""}), true},
-      {compare(matches, "event:props:plan", {"^g"}), true},
+      {compared(is, "event:props:plan", {"gold"}), true},
+      {compared(is, "event:props:plan", {"Gold"}), false},
+      {compared(is, "event:props:n", {"300"}), true},
+      {compared(is, "event:props:below", {"-5"}), true},
+      {compared(is, "event:props:half", {"0.5"}), true},
+      {compared(is, "event:props:two", {"2"}), true},
+      {compared(is, "event:props:on", {"true"}), true},
+      {compared(is, "event:props:list", {""}), true},
+      {compared(is_not, "event:props:list", {"gold"}), true},
+      {compared(is, "event:props:nothing", {""}), true},
+      {compared(matches, "event:props:plan", {"^g"}), true},
   };
   for (const auto& [filter, expected] : cases)
     EXPECT_EQ(holds(filter, e), expected)
@@ -214,8 +197,8 @@ TEST_F(ruleset_apply_test, names_count_as_what_the_ruleset_says) {
 }
 
 TEST_F(ruleset_apply_test, dropped_events_are_in_the_ledger_by_reason_and_nowhere_else) {
-  rules.drops.push_back({"bot", compare(filter_op::matches, "visit:agent", {"(?i)bot"})});
-  rules.drops.push_back({"staff", compare(filter_op::is, "event:user", {"boss"})});
+  rules.drops.push_back({"bot", compared(filter_op::matches, "visit:agent", {"(?i)bot"})});
+  rules.drops.push_back({"staff", compared(filter_op::is, "event:user", {"boss"})});
   event e;
   e.at = time_from_ms(noon);
   e.name = "page_view";
@@ -259,7 +242,7 @@ TEST_F(ruleset_apply_test, a_range_is_days_of_the_merchants_zone_with_both_ends)
 
 TEST_F(ruleset_apply_test, a_redated_event_counts_where_it_belongs) {
   correct_rule rule;
-  rule.filter = compare(filter_op::is, "event:visitor", {"wrong-clock"});
+  rule.filter = compared(filter_op::is, "event:visitor", {"wrong-clock"});
   rule.shift = std::chrono::minutes{-24 * 60};
   rules.corrections.push_back(rule);
   event e;
@@ -277,12 +260,12 @@ TEST_F(ruleset_apply_test, a_redated_event_counts_where_it_belongs) {
 
 TEST_F(ruleset_apply_test, corrections_follow_each_other_and_drops_see_what_they_left) {
   correct_rule first, second;
-  first.filter = compare(filter_op::is, "event:name", {"buy"});
+  first.filter = compared(filter_op::is, "event:name", {"buy"});
   first.set = {{"name", "purchase"}, {"order.currency", "GBP"}, {"order.total", "12.50"}};
-  second.filter = compare(filter_op::is, "event:name", {"purchase"});
+  second.filter = compared(filter_op::is, "event:name", {"purchase"});
   second.set = {{"user", "nobody"}};
   rules.corrections = {first, second};
-  rules.drops.push_back({"bought", compare(filter_op::is, "event:name", {"buy"})});
+  rules.drops.push_back({"bought", compared(filter_op::is, "event:name", {"buy"})});
   EXPECT_EQ(put(noon, "buy").what, logic_v1::effect::accepted);
   const auto& commerce = state.deltas.commerce.entries().at(0);
   EXPECT_EQ(state.currencies.all().at(commerce.tag()), "GBP");
@@ -316,7 +299,7 @@ TEST_F(ruleset_apply_test, a_fixed_zone_and_currency_ignore_the_merchants_settin
 // The id set is the same for all rulesets: what is rejected or a duplicate goes by what was sent.
 TEST_F(ruleset_apply_test, rules_do_not_change_what_is_a_duplicate) {
   correct_rule rule;
-  rule.filter = compare(filter_op::is, "event:name", {"a"});
+  rule.filter = compared(filter_op::is, "event:name", {"a"});
   rule.shift = std::chrono::minutes{10'000};
   rules.corrections.push_back(rule);
   merchant_state plain;

@@ -1,5 +1,6 @@
 #include "domain/scan_plan.hpp"
 
+#include "tests/domain/filter_parts.hpp"
 #include "tests/domain/scan_fixture.hpp"
 
 namespace tally {
@@ -14,21 +15,6 @@ std::string error_of(const question& q) {
   return p ? "" : p.error().text();
 }
 
-event_filter compare(filter_op op, std::string field, std::vector<std::string> values) {
-  event_filter f;
-  f.op = op;
-  f.field = std::move(field);
-  f.values = std::move(values);
-  return f;
-}
-
-event_filter around(filter_op op, std::vector<event_filter> parts) {
-  event_filter f;
-  f.op = op;
-  f.parts = std::move(parts);
-  return f;
-}
-
 TEST(scan_plan, names_what_it_does_not_know) {
   EXPECT_EQ(error_of(ask({"vistors"}, {}, "7d")),
             "bad_request: /metrics/0: there is no metric 'vistors'; the nearest is 'visitors'");
@@ -36,7 +22,7 @@ TEST(scan_plan, names_what_it_does_not_know) {
             "bad_request: /dimensions/0: there is no dimension 'event:pge'; the nearest is "
             "'event:page'");
   auto q = ask({"events"}, {}, "7d");
-  q.filters = {compare(filter_op::is, "visit:sorce", {"x"})};
+  q.filters = {compared(filter_op::is, "visit:sorce", {"x"})};
   q.filters[0].pointer = "/filters/0";
   EXPECT_EQ(error_of(q),
             "bad_request: /filters/0/1: there is no field 'visit:sorce'; the nearest is "
@@ -63,10 +49,10 @@ TEST(scan_plan, says_what_events_do_not_tell) {
 TEST(scan_plan, has_done_stands_in_no_other_has_done) {
   auto q = ask({"events"}, {}, "7d");
   const auto inner =
-      around(filter_op::has_done, {compare(filter_op::is, "event:name", {"purchase"})});
-  q.filters = {around(filter_op::none_of, {inner})};
+      joined(filter_op::has_done, {compared(filter_op::is, "event:name", {"purchase"})});
+  q.filters = {joined(filter_op::none_of, {inner})};
   EXPECT_EQ(error_of(q), "");
-  q.filters = {around(filter_op::has_not_done, {around(filter_op::any_of, {inner})})};
+  q.filters = {joined(filter_op::has_not_done, {joined(filter_op::any_of, {inner})})};
   q.filters[0].pointer = "/filters/0";
   EXPECT_EQ(error_of(q), "bad_request: /filters/0: has_done cannot stand within has_done");
 }
@@ -93,7 +79,7 @@ TEST(scan_plan, wishes_only_the_columns_that_it_needs) {
   EXPECT_FALSE(wish.items);
   EXPECT_TRUE(wish_of(*plan_of(ask({"orders"}, {}, "7d"))).items);
   ruleset rules;
-  rules.drops.push_back({"bot", compare(filter_op::is, "visit:agent", {"x"})});
+  rules.drops.push_back({"bot", compared(filter_op::is, "visit:agent", {"x"})});
   const auto all =
       wish_of(*make_scan_plan(ask({"events"}, {}, "7d"), london_shop(), london_now(), rules));
   EXPECT_EQ(all.texts.size(), text_fields);

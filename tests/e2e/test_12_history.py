@@ -62,6 +62,17 @@ def seal(node):
     return json.loads(node.cli("seal", "-o", "json"))
 
 
+def node_with_log(workspace, hits, sealed_after):
+    """A node that has the access log, some batches of it sealed, and the read key of its merchant."""
+    node = workspace.node().start()
+    write, read = node.create_merchant("site", "UTC", "USD")
+    for number, batch in enumerate(batches(log_events(hits))):
+        node.send_all(write, batch)
+        if number == sealed_after:
+            seal(node)
+    return node, read
+
+
 def test_the_shop_by_product_equals_the_oracle_sealed_or_not(workspace):
     invoices, _ = oracle.read_shop()
     half = len(invoices) // 2
@@ -95,12 +106,7 @@ def test_the_shop_by_product_equals_the_oracle_sealed_or_not(workspace):
 
 def test_the_access_log_by_page_equals_the_oracle(workspace):
     hits, _ = oracle.read_log()
-    node = workspace.node().start()
-    write, read = node.create_merchant("site", "UTC", "USD")
-    for number, batch in enumerate(batches(log_events(hits))):
-        node.send_all(write, batch)
-        if number == 4:
-            seal(node)
+    node, read = node_with_log(workspace, hits, sealed_after=4)
     views, people = collections.Counter(), collections.defaultdict(set)
     for hit in hits:
         if hit.is_page:
@@ -189,12 +195,7 @@ def longest_way(times_of_steps, window_ms):
 
 def test_a_funnel_of_the_access_log_equals_the_oracle(workspace):
     hits, _ = oracle.read_log()
-    node = workspace.node().start()
-    write, read = node.create_merchant("site", "UTC", "USD")
-    for number, batch in enumerate(batches(log_events(hits))):
-        node.send_all(write, batch)
-        if number == 3:
-            seal(node)
+    node, read = node_with_log(workspace, hits, sealed_after=3)
     steps = ["/", "/blog/", "/projects/"]
     visits = collections.defaultdict(lambda: [[] for _ in steps])
     for place, hit in enumerate(hits):
@@ -261,12 +262,7 @@ LOG_RANGE = ["2015-05-17", "2015-05-20"]
 
 def test_goals_and_segments_apply_to_the_past(workspace):
     hits, _ = oracle.read_log()
-    node = workspace.node().start()
-    write, read = node.create_merchant("site", "UTC", "USD")
-    for number, batch in enumerate(batches(log_events(hits))):
-        node.send_all(write, batch)
-        if number == 4:
-            seal(node)
+    node, read = node_with_log(workspace, hits, sealed_after=4)
     node.cli("goal", "add", "site", "Reads the blog", "--page", "/blog/**")
     node.cli("goal", "add", "site", "Presentation", "--page", "/presentations/*/")
     node.cli("goal", "add", "site", "Not found", "--filter", '["is", "event:props:status", ["404"]]')
