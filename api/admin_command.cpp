@@ -42,12 +42,17 @@ bool is_get(const http_request& r) {
   return r.method == http_method::get || r.method == http_method::head;
 }
 
+/// A ruleset's text as a word of a command. A blank keeps one from being taken for an option or a
+/// version; it is no ruleset anyway. Lines and columns of all others stay as they were sent.
+std::string text_word(const std::string& text) {
+  const bool is_version = text.find_first_not_of("0123456789") == std::string::npos;
+  return is_version || text.starts_with("--") ? " " + text : text;
+}
+
 /// A ruleset's version, its text, or the same as JSON. Empty where it is none of these.
 std::string ruleset_word(const json& ruleset) {
-  if (ruleset.is_number_unsigned()) return ruleset.dump();
-  if (ruleset.is_object()) return ruleset.dump();
-  // A new line in front keeps a text from being taken for a version or an option.
-  return ruleset.is_string() ? "\n" + ruleset.get<std::string>() : std::string{};
+  if (ruleset.is_number_unsigned() || ruleset.is_object()) return ruleset.dump();
+  return ruleset.is_string() ? text_word(ruleset.get<std::string>()) : std::string{};
 }
 
 answer start(const http_request& request) {
@@ -102,7 +107,7 @@ answer of_generations(const http_request& request, std::string_view below) {
 
 answer of_rulesets(const http_request& request, std::string_view below) {
   if (below.empty() && request.method == http_method::post)
-    return words{"ruleset", "add", "\n" + request.body};
+    return words{"ruleset", "add", text_word(request.body)};
   if (!is_get(request))
     return wrong_method(below.empty() ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS");
   if (below.empty()) return words{"ruleset", "list"};

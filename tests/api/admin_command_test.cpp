@@ -42,7 +42,7 @@ TEST(admin_command, paths_are_commands) {
   EXPECT_EQ(command(asked(get, "/v1/rulesets")), (words{"ruleset", "list"}));
   EXPECT_EQ(command(asked(get, "/v1/rulesets/4")), (words{"ruleset", "show", "4"}));
   EXPECT_EQ(command(asked(post, "/v1/rulesets", "late_visit_hours = 1")),
-            (words{"ruleset", "add", "\nlate_visit_hours = 1"}));
+            (words{"ruleset", "add", "late_visit_hours = 1"}));
 }
 
 TEST(admin_command, a_start_names_ruleset_and_merchants) {
@@ -51,8 +51,8 @@ TEST(admin_command, a_start_names_ruleset_and_merchants) {
   };
   EXPECT_EQ(command(start(R"({"ruleset": 2})")), (words{"reprocess", "start", "--ruleset", "2"}));
   EXPECT_EQ(command(start(R"({"ruleset": "--[names]", "merchants": ["a", "b"]})")),
-            (words{"reprocess", "start", "--ruleset", "\n--[names]", "--merchant", "a",
-                   "--merchant", "b"}));
+            (words{"reprocess", "start", "--ruleset", " --[names]", "--merchant", "a", "--merchant",
+                   "b"}));
   EXPECT_EQ(command(start(R"({"ruleset": {"late_visit_hours": 1}})")).back(),
             R"({"late_visit_hours":1})");
   EXPECT_EQ(pointer_of(start("[]")), "");

@@ -286,7 +286,8 @@ def test_history_is_recomputed_over_http_with_an_admin_key(workspace):
     call("POST", f"/v1/reprocess/{number}/promote", status=409)
     call("GET", "/v1/reprocess/77", status=404)
     call("GET", "/v1/rulesets/77", status=404)
-    call("POST", "/v1/rulesets", "[names]\nx = 1", status=400)
+    refused = call("POST", "/v1/rulesets", "[names]\nx = 1", status=400)
+    check("line 2, column 5" in refused["detail"], f"the line of the mistake: {refused}")
     call("POST", "/v1/reprocess", '{"ruleset": 1, "merchants": ["nobody"]}', status=404)
     for key in (read, write):
         call("GET", "/v1/reprocess", key=key, status=403)
