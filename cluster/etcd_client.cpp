@@ -38,6 +38,7 @@ struct etcd_client::impl {
   std::vector<std::unique_ptr<http_exchange>> endpoints;
   std::size_t current = 0;
   std::string token;
+  bool may_have_arrived = false;  // anything of the last call, a log-in aside
 
   void use_next() { current = (current + 1) % endpoints.size(); }
 
@@ -46,9 +47,11 @@ struct etcd_client::impl {
     exchange_request request{target, std::move(body), {}};
     if (with_token && !token.empty()) request.headers.emplace_back("Authorization", token);
     failure last{errc::unavailable, "no endpoint"};
+    may_have_arrived = false;
     for (std::size_t attempt = 0; attempt < endpoints.size(); ++attempt) {
       auto& endpoint = *endpoints[current];
       auto reply = endpoint.post(request);
+      may_have_arrived = may_have_arrived || endpoint.may_have_arrived();
       if (reply && reply->status == 200) return std::move(reply->body);
       last = reply ? parse_failure(reply->status, reply->body) : reply.error();
       if (last.code != errc::unavailable) return last;
@@ -61,6 +64,7 @@ struct etcd_client::impl {
   status log_in() {
     const nlohmann::json request{{"name", options.user}, {"password", options.password}};
     const auto answer = send("/v3/auth/authenticate", request.dump(), true, false);
+    may_have_arrived = false;
     if (!answer) return answer.error();
     auto fresh = parse_token(*answer);
     if (!fresh) return fresh.error();
@@ -130,7 +134,8 @@ etcd_swap_reply etcd_client::swap(const etcd_transaction::put& put,
                                   std::uint64_t expected_version) {
   const auto reply = run({{{put.key, expected_version}}, {put}, {}});
   if (reply && reply->succeeded) return {swap_outcome::done, reply->revision};
-  const bool is_unknown = !reply && reply.error().code == errc::unavailable;
+  const bool is_unknown =
+      !reply && reply.error().code == errc::unavailable && impl_->may_have_arrived;
   return {is_unknown ? swap_outcome::unknown : swap_outcome::refused, 0};
 }
 

@@ -80,7 +80,7 @@ class etcd_client {
   result<etcd_range> get(std::string_view key);
   result<etcd_range> get_prefix(std::string_view prefix);
   result<etcd_transaction_reply> run(const etcd_transaction& transaction);
-  /// Sent once: `unknown` where no answer came.
+  /// Sent once: `unknown` where no answer came, `refused` where certainly nothing was sent.
   etcd_swap_reply swap(const etcd_transaction::put& put, std::uint64_t expected_version);
   /// Sent until it is known: after an answer that did not come the entry is read. `value` must be
   /// one that nobody else writes. Conflict where another version is there; unavailable where it

@@ -2,6 +2,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace tally {
@@ -13,6 +16,13 @@ struct replica_id {
   auto operator<=>(const replica_id&) const = default;  // NOLINT(modernize-use-nullptr)
   [[nodiscard]] bool is_none() const { return high == 0 && low == 0; }
 };
+
+/// 32 hex digits, in lower case; nothing where the text is anything else.
+[[nodiscard]] std::string to_text(replica_id id);
+[[nodiscard]] std::optional<replica_id> parse_replica_id(std::string_view text);
+/// 16 hex digits: the name of a cluster in files and messages.
+[[nodiscard]] std::string to_hex(std::uint64_t value);
+[[nodiscard]] std::optional<std::uint64_t> parse_hex(std::string_view text);
 
 /// A process with a data directory. Numbers are given once and never again.
 struct node_id {
