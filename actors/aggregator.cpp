@@ -57,6 +57,7 @@ void aggregator_state::start(aggregator_init init) {
   lane = std::move(init.lane);
   owner = owner_of(init.hash, init.merchant, first_generation);  // until it is read
   meter = std::move(init.meter);
+  watch(init.feed);
   if (!init.tail.empty()) last_round_ = init.tail.back();
   env->metrics.live_merchants += 1;
   env->metrics.wake_ups += 1;
@@ -272,7 +273,14 @@ logic_v1::applied aggregator_state::apply_decoded(const round_item& item) {
                                  : metrics.events_accepted) += 1;
   }
   if (done.late) metrics.events_late += 1;
+  if (feed_ && done.what == logic_v1::effect::accepted && scratch.kind == event_kind::data)
+    feed_->add(scratch, counting_->kind_of(scratch.name) == counts_as::page_view, item.offset);
   return done;
+}
+
+void aggregator_state::watch(const live_feed_ptr& feed) {
+  feed_ = feed;
+  if (feed_) feed_->follow(meter);
 }
 
 void aggregator_state::work_on_requests() {

@@ -17,6 +17,7 @@ struct aggregator_init {
   std::shared_ptr<slot_meter> meter;
   std::vector<persistence::round_number> tail;  // rounds to read past the snapshot
   std::vector<tail_event> events;               // or what was read of them already
+  live_feed_ptr feed;                           // who looks at its live numbers
 };
 
 /// Owns the state of one merchant. Everything that needs the disk is done by an I/O worker; what
@@ -35,6 +36,7 @@ struct aggregator_state {
   void write();
   void ask(const query_job_ptr& job);
   void look(const inspection_ptr& what);
+  void watch(const live_feed_ptr& feed);
   void save();
   void sleep();
 
@@ -92,6 +94,7 @@ struct aggregator_state {
   std::uint32_t write_failures_ = 0;
   bool ready_ = false, fetching_ = false, saving_ = false, rebuilding_ = false;
   bool save_wanted_ = false, sleep_wanted_ = false;
+  live_feed_ptr feed_;  // usually null
 };
 
 class aggregator final : public light_actor {

@@ -28,6 +28,8 @@ void aggregator::receive(caf::type_erased_tuple& message) {
       return state_.save();
     case run_atom::uint_value():
       return state_.look(message.get_as<inspection_ptr>(1));
+    case watch_atom::uint_value():
+      return state_.watch(message.get_as<live_feed_ptr>(1));
     case sleep_atom::uint_value():
       return state_.sleep();
     case stop_atom::uint_value():

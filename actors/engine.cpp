@@ -51,6 +51,8 @@ status validate(const engine_options& o) {
     return failure{errc::bad_option, "workers and chunks in flight must be positive"};
   if (o.queue_bytes_max < (1u << 20) || o.state_memory_max < (1u << 20))
     return failure{errc::bad_option, "queue and memory limits must be at least 1 MiB"};
+  if (o.live_events_max == 0 || o.live_bytes_max < (64u << 10))
+    return failure{errc::bad_option, "live numbers need room for one event and 64 KiB"};
   return done{};
 }
 
@@ -317,6 +319,20 @@ void engine::report(std::string merchant, callback<merchant_report> then) {
     then(std::move(r));
   };
   inspect(impl_->lanes, what);
+}
+
+void engine::live(std::string merchant, bool subscribe, callback<live_feed_ptr> then) {
+  const auto lane = lane_of(shard_of(merchant_hash(merchant)));
+  auto who = std::make_shared<live_request>();
+  who->merchant = std::move(merchant);
+  who->subscribe = subscribe;
+  who->then = std::move(then);
+  caf::anon_send<caf::message_priority::high>(impl_->lanes[lane], live_atom::value,
+                                              live_request_ptr{who});
+}
+
+void engine::count_live_message() {
+  impl_->env->metrics.live_messages += 1;
 }
 
 void engine::find_merchants(std::vector<merchant_wish> wishes, callback<found_merchants> then) {

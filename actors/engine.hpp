@@ -39,6 +39,11 @@ struct engine_options {
   std::uint64_t segment_bytes = 1ull << 30;
   std::uint64_t reserve_bytes = 256ull << 20;
   std::uint64_t block_cache_bytes = 256ull << 20;
+  std::uint64_t live_events_max = 10'000;        // of one merchant's live numbers
+  std::uint64_t live_bytes_max = 64ull << 20;    // of all live numbers of the node
+  std::chrono::milliseconds live_keep{120'000};  // after the last one who looked
+  std::uint32_t live_subscriptions_max = 5'000;  // of the node
+  std::uint32_t live_merchant_subscriptions_max = 1'000;
   std::uint32_t write_events_per_s = 0;    // per merchant, 0: no limit
   std::uint32_t chunks_in_flight_max = 4;  // per lane
   std::chrono::microseconds commit_delay{
@@ -153,6 +158,12 @@ class engine {
                      std::chrono::milliseconds wait_max, event_time now,
                      callback<retention_reply> then);
   void report(std::string merchant, callback<merchant_report> then);
+  /// The feed of a merchant's live numbers, which nobody wakes for it. With `subscribe` it counts
+  /// as a subscription until it is let go. over_limit where the merchant has too many of them,
+  /// unavailable where the node has.
+  void live(std::string merchant, bool subscribe, callback<std::shared_ptr<class live_feed>> then);
+  /// A message with live numbers was sent.
+  void count_live_message();
   struct merchant_wish {
     std::string merchant;
     bool create = false;  // register it with default settings where it is not known
@@ -190,8 +201,9 @@ class engine {
   /// Prometheus collectable values; see metrics.hpp.
   [[nodiscard]] const struct engine_metrics& metrics() const;
 
-  /// Takes over the limits that may change while running: memory, queues, passivate_after and
-  /// write_events_per_s. bad_option, and no change at all, for options that start() would refuse.
+  /// Takes over the limits that may change while running: memory, queues, passivate_after, those of
+  /// live numbers and write_events_per_s. bad_option, and no change at all, for options that
+  /// start() would refuse.
   status change_limits(const engine_options& options);
 
   /// Makes not_ready() say so from now on, while everything is still served. May be repeated.

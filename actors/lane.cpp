@@ -53,7 +53,8 @@ merchant_slot& lane_state::slot_of(std::string_view merchant, std::uint64_t hash
 
 void lane_state::wake(merchant_slot& slot) {
   if (slot.aggregator) return;
-  aggregator_init init{env, lane_actor{self}, slot.merchant, slot.hash, slot.meter, {}, {}};
+  aggregator_init init{env, lane_actor{self},      slot.merchant, slot.hash, slot.meter, {},
+                       {},  feed_of(slot.merchant)};
   if (const auto found = tail_.find(slot.merchant); found != tail_.end()) {
     // What history has of it comes before its rounds.
     const bool whole = tail_floor_ >= tail_first_ && !found->second.empty();
@@ -376,6 +377,7 @@ void lane_state::tick() {
   if (!tail_.empty() && !env->draining) catch_up();
   trace_.forget_before(env->sealed_before);
   const auto now = std::chrono::steady_clock::now();
+  if (!feeds_.empty()) forget_feeds(now);
   // What this lane should give of what all of them have too much.
   const auto live = env->metrics.live_bytes.load(std::memory_order_relaxed);
   auto over = (live - static_cast<std::int64_t>(env->limits.state_memory_max.load())) / lane_count;
@@ -454,6 +456,7 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
       [self](overdue_atom) { self->state.answer_overdue(); },
       [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },
       [self](run_atom, const inspection_ptr& what) { self->state.look(what); },
+      [self](live_atom, const live_request_ptr& who) { self->state.live(who); },
       [self](run_atom, const registry_change_ptr& what) { self->state.change(what); },
       [self](saved_atom, const std::string& merchant, std::uint64_t round) {
         self->state.saved(merchant, round);

@@ -44,6 +44,7 @@ struct lane_state {
   void committed(const lane_round_ptr& round, errc code);
   void ask(const query_job_ptr& job);
   void look(const inspection_ptr& what);
+  void live(const live_request_ptr& who);
   void change(const registry_change_ptr& what);
   void saved(const std::string& merchant, persistence::round_number round);
   void asleep(const std::string& merchant, std::uint64_t received);
@@ -88,6 +89,8 @@ struct lane_state {
   void hand_out(const lane_round_ptr& round);
   void handed_out(const lane_round& round);
   void send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end);
+  [[nodiscard]] live_feed_ptr feed_of(const std::string& merchant);
+  void forget_feeds(std::chrono::steady_clock::time_point now);
   void release_questions();
   bool question_ready(const query_job& job) const;
   void set_dirty(merchant_slot& slot, persistence::round_number since);
@@ -120,6 +123,7 @@ struct lane_state {
   std::deque<committed_round> committed_;
   round_trace trace_;  // of what this lane has handed out
   std::vector<query_job_ptr> parked_;
+  std::unordered_map<std::string, live_feed_ptr> feeds_;  // somebody looks, or did a moment ago
   struct durable_one {
     std::chrono::steady_clock::time_point until;
     std::weak_ptr<submission> waits;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/engine.hpp"
+#include "actors/live_feed.hpp"
 #include "actors/round_trace.hpp"
 #include "actors/submission.hpp"
 #include "domain/id_slices.hpp"
@@ -53,6 +54,8 @@ using probe_atom = caf::atom_constant<caf::atom("probe")>;
 using drop_atom = caf::atom_constant<caf::atom("drop")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
+using live_atom = caf::atom_constant<caf::atom("live")>;
+using watch_atom = caf::atom_constant<caf::atom("watch")>;
 using console_atom = caf::atom_constant<caf::atom("console")>;
 
 /// Events of one submission for one lane: positions in `events->events`.
@@ -214,6 +217,8 @@ using aggregator_actor = caf::typed_actor<
     caf::reacts_to<save_atom>,
     // Looks or rebuilds.
     caf::reacts_to<run_atom, inspection_ptr>,
+    // Tells what it counts from now on to this feed, or to none.
+    caf::reacts_to<watch_atom, live_feed_ptr>,
     // Snapshots, then tells the lane asleep_atom; goes on working if more comes meanwhile.
     caf::reacts_to<sleep_atom>,
     // Ends; only after asleep_atom and with nothing sent since.
@@ -235,6 +240,8 @@ using lane_actor = caf::typed_actor<
     // A question for one of its merchants.
     caf::reacts_to<ask_atom, query_job_ptr>, caf::reacts_to<run_atom, inspection_ptr>,
     caf::reacts_to<run_atom, registry_change_ptr>,
+    // Lends out a merchant's live numbers, without waking it.
+    caf::reacts_to<live_atom, live_request_ptr>,
     // From an aggregator: saved, with the last round that is in the snapshot; asleep, with the
     // number of messages it has had.
     caf::reacts_to<saved_atom, std::string, std::uint64_t>,
@@ -289,6 +296,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::loaded_ids_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::query_job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::inspection_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::registry_change_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::live_feed_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::live_request_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::task_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::scan_task_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tally::actors::submission_ptr)

@@ -34,6 +34,8 @@ struct engine_metrics {
       scan_rows{0}, sealed_events{0}, merchants_isolated{0};
   gauge live_merchants{0}, live_bytes{0}, id_bytes{0}, queue_bytes{0}, snapshot_queue_bytes{0},
       log_bytes{0}, state_bytes{0}, history_bytes{0};
+  gauge live_windows{0}, live_window_bytes{0}, live_subscriptions{0};
+  counter live_messages{0};
   latency_histogram commit, fsync, apply, wake_up, query, scan, seal, visible_lag;
 };
 

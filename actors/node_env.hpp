@@ -26,7 +26,9 @@ struct live_limits {
   std::atomic<std::uint64_t> state_memory_max, ids_bytes_max, queue_bytes_max;
   std::atomic<std::uint64_t> merchant_queue_bytes_max, snapshot_queue_bytes_max;
   std::atomic<std::uint32_t> write_events_per_s;
-  std::atomic<std::chrono::milliseconds> passivate_after;
+  std::atomic<std::chrono::milliseconds> passivate_after, live_keep;
+  std::atomic<std::uint64_t> live_events_max, live_bytes_max;
+  std::atomic<std::uint32_t> live_subscriptions_max, live_merchant_subscriptions_max;
 
   explicit live_limits(const engine_options& from) { take(from); }
   void take(const engine_options& from) {
@@ -37,6 +39,11 @@ struct live_limits {
     snapshot_queue_bytes_max = from.snapshot_queue_bytes_max;
     write_events_per_s = from.write_events_per_s;
     passivate_after = from.passivate_after;
+    live_keep = from.live_keep;
+    live_events_max = from.live_events_max;
+    live_bytes_max = from.live_bytes_max;
+    live_subscriptions_max = from.live_subscriptions_max;
+    live_merchant_subscriptions_max = from.live_merchant_subscriptions_max;
   }
 };
 

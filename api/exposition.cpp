@@ -95,7 +95,8 @@ void add_engine_counters(families& out, const actors::engine_metrics& m) {
       .counter("tally_scanned_rows_total", "Events looked at for them.", m.scan_rows)
       .counter("tally_sealed_events_total", "Events sealed into the history.", m.sealed_events)
       .counter("tally_merchants_isolated_total", "Merchants set apart after a failure.",
-               m.merchants_isolated);
+               m.merchants_isolated)
+      .counter("tally_live_messages_total", "Messages with live numbers.", m.live_messages);
 }
 
 void add_engine_state(families& out, const actors::engine_metrics& m) {
@@ -106,6 +107,10 @@ void add_engine_state(families& out, const actors::engine_metrics& m) {
       .gauge("tally_snapshot_queue_bytes", "Snapshots on their way to the state database.",
              m.snapshot_queue_bytes)
       .gauge("tally_log_bytes", "Size of the log.", m.log_bytes)
+      .gauge("tally_live_windows", "Merchants whose live numbers are kept.", m.live_windows)
+      .gauge("tally_live_window_bytes", "Memory of live numbers.", m.live_window_bytes)
+      .gauge("tally_live_subscriptions", "Streams and WebSockets of live numbers.",
+             m.live_subscriptions)
       .gauge("tally_state_bytes", "Size of the state database.", m.state_bytes)
       .gauge("tally_history_bytes", "Size of the history.", m.history_bytes)
       .histogram("tally_commit_seconds", "From submission to durable.", m.commit)

@@ -360,6 +360,9 @@ void http_connection::leave() {
   const auto self = shared_from_this();
   boost::system::error_code ignored;
   socket_.cancel(ignored);
+  // Else the kernel would keep megabytes for each of thousands that read nothing.
+  constexpr int guest_send_bytes = 32 << 10;
+  socket_.set_option(asio::socket_base::send_buffer_size{guest_send_bytes}, ignored);
   auto& stats = shared_.stats;
   std::shared_ptr<void> place{
       &stats, [](http_stats* s) { s->connections_open.fetch_sub(1, std::memory_order_relaxed); }};

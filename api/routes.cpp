@@ -1,34 +1,23 @@
 #include "api/routes.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "api/admin_command.hpp"
-#include "api/alias_directory.hpp"
-#include "api/answer_cache.hpp"
 #include "api/answer_text.hpp"
 #include "api/credentials.hpp"
 #include "api/export_request.hpp"
-#include "api/foreign_routes.hpp"
 #include "api/ingest_event.hpp"
 #include "api/ingest_native.hpp"
-#include "api/ingest_service.hpp"
-#include "api/merchant_gate.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
 #include "api/query_json.hpp"
-#include "api/rate_limiter.hpp"
 #include "api/report_question.hpp"
-#include "api/segment.hpp"
+#include "api/routes_impl.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::api {
 namespace {
-
-using actors::key_facts;
-using actors::key_scope;
-using request_ptr = std::shared_ptr<http_request>;
 
 http_response not_authorized(const failure& why) {
   if (why.code == errc::unauthorized || why.code == errc::forbidden) {
@@ -84,57 +73,6 @@ http_response merchant_answer(const actors::merchant_report& r) {
 
 }  // namespace
 
-class routes : public std::enable_shared_from_this<routes> {
- public:
-  routes(actors::engine& engine, const routes_options& options)
-      : engine_{engine},
-        options_{options},
-        gate_{engine},
-        aliases_{std::make_shared<alias_directory>(engine)},
-        ingest_{std::make_shared<ingest_service>(engine, std::max<std::size_t>(1, options.loops))},
-        foreign_{std::make_shared<foreign_routes>(engine, options.limits, aliases_, ingest_)} {}
-
-  void handle(http_request&& incoming, respond answer);
-  void change(const routes_options& options);
-
- private:
-  using allowed = std::function<void(const request_ptr&, const key_facts&, respond)>;
-
-  void with_key(const request_ptr& request, const std::string& key, respond answer, allowed then);
-  using reader = void (routes::*)(const request_ptr&, const key_facts&, respond);
-  void with_request_key(const request_ptr& request, respond answer, reader then);
-  void with_alias(request_ptr request, std::string_view protocol, std::string key, respond answer,
-                  allowed then);
-  void events(const request_ptr& request, respond answer);
-  void segment(segment_call call, request_ptr request, respond answer);
-  void take(const request_ptr& request, const key_facts& key, respond answer,
-            std::optional<segment_call> call);
-  void administer(const request_ptr& request, const key_facts& key, respond answer);
-  void ask(const request_ptr& request, const key_facts& key, respond answer);
-  void ask_report(const request_ptr& request, const key_facts& key, respond answer);
-  void export_page(const request_ptr& request, const key_facts& key, respond answer);
-  void stream(const request_ptr& request, respond answer);
-  void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
-  void pass_gate(ingest_request taken, bool may_create);
-  void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
-                     std::function<void(respond)> then);
-  [[nodiscard]] static bool may_read(const key_facts& key, std::string& merchant,
-                                     std::string_view pointer, const respond& answer);
-  bool within_rate(const key_facts& key, const std::string& merchant, const respond& answer);
-
-  [[nodiscard]] routes_options options() const;
-
-  actors::engine& engine_;
-  mutable std::mutex options_mutex_;
-  routes_options options_;
-  merchant_gate gate_;
-  std::shared_ptr<alias_directory> aliases_;
-  std::shared_ptr<ingest_service> ingest_;
-  std::shared_ptr<foreign_routes> foreign_;
-  key_cache keys_;
-  rate_limiter reads_;
-};
-
 routes_options routes::options() const {
   const std::lock_guard lock{options_mutex_};
   return options_;
@@ -169,6 +107,8 @@ void routes::handle(http_request&& incoming, respond answer) {
     return with_request_key(request, std::move(answer), &routes::show_merchant);
   if (is_admin_path(path)) return with_request_key(request, std::move(answer), &routes::administer);
   if (path == "/v1/stream" && get) return stream(request, std::move(answer));
+  if (path == "/v1/live" && get)
+    return with_request_key(request, std::move(answer), &routes::show_live);
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
@@ -180,7 +120,7 @@ void routes::handle(http_request&& incoming, respond answer) {
   const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
                       is_report_path(path);
   const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/v1/stream" ||
-                   path == "/livez" || path == "/openapi.json" || path == "/";
+                   path == "/v1/live" || path == "/livez" || path == "/openapi.json" || path == "/";
   if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
   auto refused = problem(405, "method_not_allowed", "this path takes another method");
   refused.headers.emplace_back("Allow", posted ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
@@ -448,25 +388,6 @@ void routes::show_merchant(const request_ptr& request, const key_facts& key, res
       to(found ? merchant_answer(*found) : from_failure(found.error()));
     });
   });
-}
-
-/// A stream's messages take the way of POST /v1/events, with the key that it was opened with.
-void routes::stream(const request_ptr& request, respond answer) {
-  auto key = key_of_request(*request);
-  auto open = [self = shared_from_this(), key](const http_request& r, const respond& to) {
-    to(accept_web_socket(
-        r, self->options().stream.socket,
-        make_stream_ingest(r, key, self->options().stream, [self](http_request&& body, respond t) {
-          self->handle(std::move(body), std::move(t));
-        })));
-  };
-  if (key.empty()) return open(*request, answer);
-  with_key(request, key, std::move(answer),
-           [open](const request_ptr& r, const key_facts& facts, const respond& to) {
-             if (facts.scope != key_scope::write && facts.scope != key_scope::platform)
-               return to(problem(403, "wrong_scope", "this key cannot write"));
-             open(*r, to);
-           });
 }
 
 public_api::public_api(actors::engine& engine, const routes_options& options)

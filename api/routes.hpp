@@ -7,6 +7,7 @@
 #include "api/http_message.hpp"
 #include "api/http_stats.hpp"
 #include "api/ingest_types.hpp"
+#include "api/live_subscription.hpp"
 #include "api/stream_ingest.hpp"
 
 namespace tally::api {
@@ -18,6 +19,7 @@ struct routes_options {
   std::uint32_t read_queries_per_s = 0;  // per merchant, 0: no limit
   std::chrono::milliseconds query_timeout{10'000};
   stream_options stream;
+  live_options live;
 };
 
 /// The public API: who may do what, and which function does it. The engine must live longer than

@@ -31,6 +31,11 @@ void fill_engine(actors::engine_options& to, const settings& from) {
   to.reserve_bytes = from.number("engine.reserve_bytes");
   to.block_cache_bytes = from.number("engine.block_cache_bytes");
   to.write_events_per_s = small(from, "limits.write_events_per_s");
+  to.live_events_max = from.number("live.events_max");
+  to.live_bytes_max = from.number("live.bytes_max");
+  to.live_keep = from.duration("live.keep");
+  to.live_subscriptions_max = small(from, "live.subscriptions_max");
+  to.live_merchant_subscriptions_max = small(from, "live.merchant_subscriptions_max");
   to.chunks_in_flight_max = small(from, "engine.chunks_in_flight_max");
   to.commit_delay = std::chrono::microseconds{from.number("engine.commit_delay_us")};
   to.commit_siblings = small(from, "engine.commit_siblings");
@@ -67,6 +72,7 @@ void fill_http(http_settings& to, const settings& from) {
   to.read_queries_per_s = small(from, "limits.read_queries_per_s");
   to.web_socket_idle_timeout = from.duration("http.web_socket_idle_timeout");
   to.stream_messages_max = small(from, "http.stream_messages_max");
+  to.live_heart_beat = from.duration("live.heart_beat");
 }
 
 failure wrong(const settings& from, std::string_view name, const std::string& what) {

@@ -25,7 +25,7 @@ struct http_settings {
   std::chrono::milliseconds ahead_max{};
   event_time at_oldest{};
   std::uint32_t read_queries_per_s = 0;
-  std::chrono::milliseconds web_socket_idle_timeout{};
+  std::chrono::milliseconds web_socket_idle_timeout{}, live_heart_beat{};
   std::uint32_t stream_messages_max = 0;
 };
 

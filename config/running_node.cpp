@@ -54,6 +54,8 @@ api::routes_options route_options(const http_settings& from, std::size_t loops) 
   to.stream.messages_max = from.stream_messages_max;
   to.stream.answer_timeout = from.request_timeout;
   to.stream.key_timeout = from.header_timeout;
+  to.live.socket = to.stream.socket;
+  to.live.heart_beat = from.live_heart_beat;
   return to;
 }
 

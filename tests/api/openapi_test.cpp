@@ -63,7 +63,7 @@ TEST(openapi_document, has_the_public_paths) {
                            "/v1/export",    "/api/v2/retention",
                            "/v1/reprocess", "/v1/reprocess/{id}",
                            "/v1/rulesets",  "/v1/rulesets/{version}",
-                           "/v1/stream"})
+                           "/v1/stream",    "/v1/live"})
     EXPECT_TRUE(document["paths"].contains(path)) << path;
 }
 

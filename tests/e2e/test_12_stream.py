@@ -60,8 +60,12 @@ def frame(payload, opcode=1, masked=True, last=True):
 class Raw:
     """A WebSocket that sends what it is told."""
 
-    def __init__(self, node, path, key):
-        self.socket = socket.create_connection(("127.0.0.1", node.port), timeout=20)
+    def __init__(self, node, path, key, buffer_bytes=None):
+        self.socket = socket.socket()
+        if buffer_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", node.port))
         self.socket.sendall(opening(path, key))
         self.bytes = b""
         while b"\r\n\r\n" not in self.bytes:

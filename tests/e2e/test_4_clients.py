@@ -55,7 +55,7 @@ def installed():
         shutil.copy(SOURCE / "package.json", FOLDER / "package.json")
         npm("install", cwd=FOLDER)
         mark.write_text(wanted)
-    for script in ("send.mjs", "foreign.mjs", "stream.mjs"):
+    for script in ("send.mjs", "foreign.mjs", "stream.mjs", "live.mjs"):
         shutil.copy(SOURCE / script, FOLDER / script)
 
 

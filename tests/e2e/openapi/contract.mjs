@@ -175,11 +175,15 @@ await hold('/v1/merchant', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop
     '?merchant=%00', '?merchant=%', '?merchant=a&merchant=b'), fc.webQueryParameters().map((q) => `?${q}`)),
     keys([readKey, platformKey])),
   ([query, key]) => check('/v1/merchant', 'get', { query, key }));
+await hold('/v1/live', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop', '?merchant=nobody', '?merchant=%'),
+    fc.webQueryParameters().map((q) => `?${q}`)), keys([readKey, platformKey])),
+  ([query, key]) => check('/v1/live', 'get', { query, key }));
 await hold('/v1/stream', keys([writeKey, readKey]), (key) => check('/v1/stream', 'get', { key }));
 const counts = [...seen].sort().map(([what, count]) => `${what}: ${count}`);
 console.log(counts.join('\n'));
 for (const wanted of ['/v1/events 200', '/v1/events 400', '/v1/batch 200', '/api/v2/query 200', '/api/v2/query 400',
                       '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404',
                       '/api/v2/funnel 200', '/api/v2/funnel 400', '/api/v2/retention 200', '/v1/export 200',
-                      '/v1/export 400', '/v1/stream 401', '/v1/stream 426'])
+                      '/v1/export 400', '/v1/stream 401', '/v1/stream 426', '/v1/live 200',
+                       '/v1/live 404'])
   if (!seen.has(wanted)) throw new Error(`never seen: ${wanted}`);
