@@ -135,9 +135,10 @@ void etcd_watch::watch_from(const std::string& endpoint, const std::string& toke
   }
   const auto ended =
       stream->stream(request, [this](std::string_view line) { return take_line(line); });
-  if (!ended) spdlog::warn("etcd_watch_ended prefix={} reason={}", prefix_, ended.error().text());
   const std::lock_guard lock{mutex_};
   stream_.reset();
+  if (ended || is_ending_) return;
+  spdlog::warn("etcd_watch_ended prefix={} reason={}", prefix_, ended.error().text());
 }
 
 void etcd_watch::follow() {
