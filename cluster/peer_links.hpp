@@ -100,8 +100,8 @@ class peer_links {
   /// Gives the peer's answer or its failure; unavailable after `timeout`, where it is not
   /// connected, and at once where it goes down; over_limit where the request or the answer is too
   /// large or too many wait. `then` may be called before this returns.
-  void ask(node_id to, std::string kind, std::string body, std::chrono::milliseconds timeout,
-           std::function<void(result<std::string>)> then);
+  void ask(node_id to, const std::string& kind, const std::string& body,
+           std::chrono::milliseconds timeout, std::function<void(result<std::string>)> then);
   /// `witness::refused` where its port refuses connections at this instant, so that its process is
   /// dead; else nothing: a peer that does not answer may be slow or cut off.
   void probe(node_id peer, std::function<void(std::optional<witness>)> then);

@@ -14,6 +14,7 @@ endfunction()
 
 tally_import(caf::core caf/all.hpp caf_core)
 tally_import(caf::io caf/io/all.hpp caf_io)
+tally_import(caf::openssl caf/openssl/all.hpp caf_openssl)
 tally_import(xxhash::xxhash xxhash.h xxhash)
 tally_import(zstd::zstd zstd.h zstd)
 tally_import(sodium::sodium sodium.h sodium)
