@@ -30,6 +30,13 @@ std::uint16_t free_port() {
   return static_cast<std::uint16_t>(free_ports(1)[0]);
 }
 
+/// What a sanitizer keeps of memory that was freed.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kept_bytes = 256u << 20;
+#else
+constexpr std::size_t kept_bytes = 0;
+#endif
+
 std::size_t resident_bytes() {
   std::ifstream in{"/proc/self/statm"};
   std::size_t all = 0, resident = 0;
@@ -98,7 +105,7 @@ TEST_P(peer_process_test, a_frozen_peer_costs_no_more_memory_than_its_windows) {
   // 4 MiB of data, 1 of signals, 64 of requests, and what the middleman copies.
   const auto after = resident_bytes();
   RecordProperty("grown_kib", std::to_string((after - std::min(before, after)) >> 10));
-  EXPECT_LT(after, before + (192u << 20));
+  EXPECT_LT(after, before + (192u << 20) + kept_bytes);
   EXPECT_GT(me->metrics().messages_dropped, 7'900u);
   EXPECT_GT(failed, 0);
   EXPECT_TRUE(me->is_up(node_id{5}));
@@ -173,12 +180,15 @@ TEST_F(peer_certificates_test, a_certificate_of_another_authority_is_refused_by_
 }
 
 TEST_F(peer_certificates_test, a_node_without_certificates_is_not_understood) {
-  peer_node a{1}, b{2, options("two")}, c{3, options("one")};
-  const std::vector all{a.address(), b.address(), c.address()};
-  for (auto* node : {&a, &b, &c}) (*node)->set_peers(all);
+  peer_node a{1}, b{2, options("two")}, c{3, options("one")}, d{4};
+  meet(b, c);
   ASSERT_TRUE(comes([&] { return b->is_up(node_id{3}); }));
-  EXPECT_FALSE(b->is_up(node_id{1}));
+  b->set_peers({a.address(), c.address()});
+  d->set_peers({a.address()});
+  a->set_peers({b.address(), d.address()});  // tries both at once
+  ASSERT_TRUE(comes([&] { return a->is_up(node_id{4}); }));
   EXPECT_FALSE(a->is_up(node_id{2}));
+  EXPECT_FALSE(b->is_up(node_id{1}));
 }
 
 TEST_F(peer_certificates_test, files_that_cannot_be_used_are_named_and_end_nothing) {
