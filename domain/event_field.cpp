@@ -32,7 +32,7 @@ bool is_of_system(agent_part p) {
 }
 
 using from = field_source;
-constexpr std::array<named_field, 44> fields{{
+constexpr std::array<named_field, 45> fields{{
     {"event:name", from::text, n(text_field::name)},
     {"event:goal", from::goal},
     {"event:page", from::page, n(text_field::url)},
@@ -68,6 +68,7 @@ constexpr std::array<named_field, 44> fields{{
     {"visit:country", from::text, n(text_field::country)},
     {"visit:language", from::text, n(text_field::language)},
     {"visit:screen", from::text, n(text_field::screen)},
+    {"visit:screen_class", from::text, n(text_field::screen)},
     {"visit:device", from::text, n(text_field::device)},
     {"visit:browser", from::agent, n(agent_part::browser)},
     {"visit:browser_version", from::agent, n(agent_part::browser_version)},

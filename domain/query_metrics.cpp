@@ -157,7 +157,8 @@ constexpr std::array history_metrics{
     std::string_view{"revenue_to_date"}, std::string_view{"days_between_orders"},
     std::string_view{"retention"},       std::string_view{"percentage"},
     std::string_view{"average_revenue"}, std::string_view{"group_conversion_rate"},
-    std::string_view{"total_revenue"},
+    std::string_view{"total_revenue"},   std::string_view{"order_value_p50"},
+    std::string_view{"order_value_p90"}, std::string_view{"order_value_p99"},
 };
 
 constexpr std::array history_dimensions{

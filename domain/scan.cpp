@@ -69,6 +69,12 @@ class seen_pairs {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> pairs_;
 };
 
+/// Whether an event outside of the range may change numbers within it.
+bool reaches_far(const scan_frame& frame, counts_as kind) {
+  if (kind == counts_as::purchase) return frame.plan->needs.first_orders;
+  return kind == counts_as::refund && frame.wants_to_date;
+}
+
 }  // namespace
 
 struct scan::work {
@@ -94,7 +100,9 @@ void scan::work::count_unit(std::size_t span, scan_group& g, const scan_unit& u,
   const bool first = g.count(u);
   if (first && u.person != 0 && seen.add(number << 1 | span, u.person))
     g.traffic.visitors.add(u.person);
-  if (u.sale != nullptr && (first || frame.plan->needs.items)) g.count_sale(*u.sale, first);
+  if (u.sale == nullptr) return;
+  if (first || frame.plan->needs.items) g.count_sale(*u.sale, first);
+  if (first && frame.wants_order_values) g.add_order_value(*u.sale);
 }
 
 /// Single events: each goes into its group at once.
@@ -171,8 +179,7 @@ void scan::work::keep_block(scan_block& b, std::int64_t newest_before_ms) {
     if (!b.counted(row)) continue;
     const auto at_ms = b.at_ms(row);
     newest = std::max(newest, at_ms);
-    const bool first_order = p.needs.first_orders && b.kind(row) == counts_as::purchase;
-    if ((at_ms < from || at_ms >= to) && !first_order) continue;
+    if ((at_ms < from || at_ms >= to) && !reaches_far(frame, b.kind(row))) continue;
     kept_unit u{b.person(row), b.offset(row), at_ms, 0, b.kind(row), newest - at_ms > late_ms};
     if (filtered) {
       std::uint64_t bits = 0;

@@ -44,10 +44,22 @@ class answer_writer {
   values compute(scan_group& g, std::size_t span) const {
     scan_rows rows;
     rows.all_visitors = all_visitors(span);
+    rows.order_values = g.order_values.get();
+    if (frame_.wants_to_date && g.extra) rows.to_date = worth_of(g.extra->buyers, span);
     g.swap(rows);
     auto computed = compute_rows(rows);
     g.swap(rows);
     return computed;
+  }
+  /// What customers have brought until the end of a span, each counted once.
+  money_sum worth_of(std::vector<std::uint64_t>& buyers, std::size_t span) const {
+    std::ranges::sort(buyers);
+    buyers.erase(std::unique(buyers.begin(), buyers.end()), buyers.end());
+    money_sum sum = 0;
+    const auto& worths = frame_.to_date[span];
+    for (const auto customer : buyers)
+      if (const auto found = worths.find(customer); found != worths.end()) sum += found->second;
+    return sum;
   }
   [[nodiscard]] values compute_nothing(std::size_t span) const {
     scan_rows rows;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "domain/screen_class.hpp"
 #include "domain/traffic_source.hpp"
 #include "domain/url_text.hpp"
 #include "domain/user_agent.hpp"
@@ -159,6 +160,8 @@ void scan_block::make_column(const scan_field& f, field_column& c) {
         for (auto& word : c.words) word = url_page(word);
       if (f.from == field_source::agent)
         for (auto& word : c.words) word = part_of_agent(f.agent, word);
+      if (f.name == "visit:screen_class")
+        for (auto& word : c.words) word = screen_class(word);
     }
   }
   if (cut_) spread(c);

@@ -68,7 +68,12 @@ void visit_pass::state::count_unit(scan_group& g, const scan_unit& u) const {
     g.last_person = u.person;
     g.traffic.visitors.add(u.person);
   }
-  if (u.sale != nullptr && (first || plan.needs.items)) g.count_sale(*u.sale, first);
+  if (u.sale == nullptr) return;
+  if (first || plan.needs.items) g.count_sale(*u.sale, first);
+  if (!first) return;
+  if (frame.wants_order_values) g.add_order_value(*u.sale);
+  if (frame.wants_to_date && !u.sale->refund && u.sale->has_customer)
+    g.extras().buyers.push_back(u.sale->customer);
 }
 
 void visit_pass::state::count_event(scan_span& span, std::size_t position) {
@@ -179,6 +184,7 @@ visit_pass::~visit_pass() = default;
 
 void visit_pass::count() {
   auto& s = *state_;
+  if (s.frame.wants_to_date) find_worths(s.frame);
   s.order.for_each_run([&](const visitor_run& run) {
     for (auto& span : s.frame.spans) s.count_run(span, run);
   });

@@ -92,6 +92,12 @@ scan_frame::scan_frame(std::shared_ptr<const scan_plan> p)
       values(plan->fields.size()),
       clock{*plan->asked_zone},
       slot_of(plan->fields.size(), no_slot) {
+  for (const auto& name : plan->asked.metrics) {
+    const auto* const metric = find_scan_metric(name);
+    if (metric == nullptr) continue;
+    wants_to_date |= (metric->needs & scan_to_date) != 0;
+    wants_order_values |= (metric->needs & scan_order_values) != 0;
+  }
   spans.emplace_back(*plan, plan->buckets, plan->from, plan->to);
   if (!plan->compare_buckets.empty())
     spans.emplace_back(*plan, plan->compare_buckets, plan->compare_from, plan->compare_to);
@@ -131,6 +137,8 @@ void scan_frame::note_currency(std::uint32_t currency) {
 std::size_t scan_frame::heap_bytes() const {
   auto bytes = pages.heap_bytes() + currencies.heap_bytes() + kept.heap_bytes();
   for (const auto& v : values) bytes += v.heap_bytes();
+  constexpr std::size_t worth_bytes = 64;
+  for (const auto& w : to_date) bytes += w.size() * worth_bytes;
   for (const auto& s : spans) bytes += s.groups.heap_bytes() + s.total.heap_bytes();
   return bytes;
 }

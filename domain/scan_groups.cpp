@@ -69,6 +69,12 @@ void scan_group::count_sale(const scan_sale& s, bool first_unit) {
   }
 }
 
+void scan_group::add_order_value(const scan_sale& s) {
+  if (s.refund || !s.of_answer) return;
+  if (!order_values) order_values = std::make_unique<value_percentiles>();
+  order_values->add(s.gross - s.discounts);
+}
+
 void scan_group::count_visit(const visit& v) {
   traffic.visits += 1;
   traffic.bounces += v.bounced() ? 1 : 0;
@@ -94,6 +100,10 @@ void scan_group::merge(const scan_group& other) {
     tally::merge(commerce->all, other.commerce->all);
     tally::merge(commerce->money, other.commerce->money);
   }
+  if (other.order_values) {
+    if (!order_values) order_values = std::make_unique<value_percentiles>();
+    order_values->merge(*other.order_values);
+  }
   ensure(!other.extra, "what only visits tell is not merged");
 }
 
@@ -111,7 +121,9 @@ std::size_t scan_group::heap_bytes() const {
   if (commerce)
     bytes += sizeof(commerce_pair) + commerce->money.customers.heap_bytes() +
              commerce->all.customers.heap_bytes();
-  return bytes + (extra ? sizeof(scan_extra) : 0);
+  if (order_values) bytes += sizeof(value_percentiles) + order_values->heap_bytes();
+  if (extra) bytes += sizeof(scan_extra) + extra->buyers.capacity() * sizeof(std::uint64_t);
+  return bytes;
 }
 
 scan_group& scan_groups::at(std::span<const std::uint32_t> key) {

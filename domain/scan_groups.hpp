@@ -14,6 +14,7 @@
 #include "domain/ruleset.hpp"
 #include "domain/scan_metrics.hpp"
 #include "domain/scan_plan.hpp"
+#include "domain/value_percentiles.hpp"
 #include "domain/visits.hpp"
 
 namespace tally {
@@ -63,12 +64,16 @@ struct scan_group {
   traffic_row traffic;
   std::unique_ptr<commerce_pair> commerce;
   std::unique_ptr<scan_extra> extra;
-  std::uint64_t last_event = 0, last_person = 0, last_visit = 0;  // so that each counts once
+  std::unique_ptr<value_percentiles> order_values;
+  // So that each counts once:
+  std::uint64_t last_event = 0, last_person = 0, last_visit = 0;
 
   /// True for the first unit of an event.
   bool count(const scan_unit& u);
   /// Of all lines of an order, or of the first unit of an event that reaches several goals.
   void count_sale(const scan_sale& s, bool first_unit);
+  /// Notes what an order is worth, for percentiles.
+  void add_order_value(const scan_sale& s);
   void count_visit(const visit& v);
   scan_extra& extras();
   void merge(const scan_group& other);

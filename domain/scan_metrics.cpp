@@ -55,6 +55,12 @@ metric_value share_of_visitors(const scan_rows& r) {
                  std::max(visitors.relative_error(), r.all_visitors.error));
 }
 
+template <unsigned percent>
+metric_value order_value(const scan_rows& r) {
+  if (r.order_values == nullptr) return {};
+  return {form::decimal, r.order_values->at(percent), r.order_values->error()};
+}
+
 const std::array own_metrics{
     scan_metric{"percentage", unit::percent, scan_visitors | scan_totals, false, nullptr,
                 share_of_visitors},
@@ -65,6 +71,16 @@ const std::array own_metrics{
     scan_metric{"returning_rate", unit::percent, scan_first_orders, false, nullptr, returning_rate},
     scan_metric{"days_between_orders", unit::ratio, scan_first_orders, false, nullptr,
                 days_between_orders},
+    scan_metric{"revenue_to_date", unit::money, scan_first_orders | scan_to_date, true, nullptr,
+                [](const scan_rows& r) {
+                  return metric_value{form::decimal, r.to_date};
+                }},
+    scan_metric{"order_value_p50", unit::money, scan_commerce | scan_order_values, true, nullptr,
+                order_value<50>},
+    scan_metric{"order_value_p90", unit::money, scan_commerce | scan_order_values, true, nullptr,
+                order_value<90>},
+    scan_metric{"order_value_p99", unit::money, scan_commerce | scan_order_values, true, nullptr,
+                order_value<99>},
     scan_metric{
         "exit_rate", unit::percent, scan_pages, false, nullptr,
         [](const scan_rows& r) { return percent(r.extra.exits, r.plain.traffic.pageviews); }},

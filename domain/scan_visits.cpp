@@ -165,4 +165,16 @@ std::uint32_t order_history::cohort(std::size_t field, std::size_t unit) const {
   return frame_.values[field].id(bucket_label(z, granularity::month, month));
 }
 
+void find_worths(scan_frame& frame) {
+  frame.to_date.assign(frame.spans.size(), {});
+  for (const auto& u : frame.kept.units) {
+    if (u.sale == 0) continue;
+    const auto& sale = frame.kept.sales[u.sale - 1];
+    if (!sale.has_customer || !sale.of_answer) continue;
+    for (std::size_t s = 0; s < frame.spans.size(); ++s)
+      if (u.at_ms < frame.spans[s].to_ms)
+        frame.to_date[s][sale.customer] += sale.gross - sale.discounts - sale.refunds;
+  }
+}
+
 }  // namespace tally

@@ -84,6 +84,9 @@ class visit_order {
   std::vector<std::uint32_t> values_;    // slots_ per visit
 };
 
+/// What each customer has brought until the end of each span, for scan_frame::to_date.
+void find_worths(scan_frame& frame);
+
 /// The first order of every customer, and which order came after which.
 class order_history {
  public:

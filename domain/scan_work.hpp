@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "domain/scan.hpp"
@@ -62,6 +63,10 @@ struct scan_frame {
   std::vector<std::size_t> slots;    // fields that are kept with units
   std::vector<std::size_t> slot_of;  // by field; no_slot
   kept_units kept;
+  bool wants_to_date = false;       // a metric needs what customers have brought so far
+  bool wants_order_values = false;  // or what each order is worth
+  using worths = std::unordered_map<std::uint64_t, money_sum>;
+  std::vector<worths> to_date;  // where it is wanted: of customers at the end of each span
   std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();
   std::uint64_t rows = 0;
 

@@ -68,6 +68,7 @@ class naive_answer : naive_events {
     int pageviews = 0, first_orders = 0, later_orders = 0, exits = 0, timed = 0;
     int128 units = 0, gross = 0, discounts = 0, refunds = 0, tax = 0, shipping = 0;
     int128 gap = 0, page_ms = 0;
+    std::vector<int128> order_values;
     std::map<std::pair<std::string, std::string>, int> scrolls;
   };
 
@@ -141,6 +142,11 @@ class naive_answer : naive_events {
       auto& deepest = g.scrolls[{who, std::string{event_field(e.view(), "event:page")}}];
       if (depth <= 100) deepest = std::max(deepest, depth + 1);
     }
+    count_sale(g, i, line);
+  }
+  void count_sale(group& g, std::size_t i, int line) {
+    const auto& s = events_[i];
+    const auto& e = *s.e;
     if (s.kind != counts_as::purchase && s.kind != counts_as::refund) return;
     const auto currency = e.currency.empty() ? "EUR" : e.currency;
     if (currency != p_.currency) sold_.insert(currency);
@@ -168,6 +174,7 @@ class naive_answer : naive_events {
       g.discounts += e.discount.value_or(0);
     }
     if (!g.orders.insert(e.offset).second) return;
+    if (money) g.order_values.push_back(worth - e.discount.value_or(0));
     if (customer(s).empty()) return;
     g.customers.insert(customer(s));
     const auto& mine = orders_.at(customer(s));
@@ -178,6 +185,14 @@ class naive_answer : naive_events {
       ++g.later_orders;
       g.gap += e.at_ms - events_[*(place - 1)].e->at_ms;
     }
+  }
+  /// What an event brings in the answer's currency: gross less discounts, or less than nothing.
+  int128 net_of(std::size_t i) {
+    group alone;
+    const auto sold = sold_;  // counting it here sells nothing
+    count_sale(alone, i, -1);
+    sold_ = sold;
+    return alone.gross - alone.discounts - alone.refunds;
   }
   void time_page(group& g, std::size_t i) const {
     const auto& visit = visits_[events_[i].visit];
@@ -254,6 +269,22 @@ class naive_answer : naive_events {
     if (m == "returning_customers") return integer(customers - g.first_orders);
     if (m == "returning_rate")
       return part(form::percent, (customers - g.first_orders) * 1'000, customers, 1);
+    if (m == "revenue_to_date") {
+      int128 sum = 0;
+      for (const auto& who : g.customers)
+        for (std::size_t i = 0; i < events_.size(); ++i)
+          if (customer(events_[i]) == who && events_[i].e->at_ms < to_) sum += net_of(i);
+      return decimal(sum);
+    }
+    if (m.starts_with("order_value_p")) {
+      auto values = g.order_values;
+      if (values.empty()) return {};
+      std::ranges::sort(values);
+      const auto percent = std::stoul(m.substr(13));
+      std::size_t rank = 1;
+      while (rank * 100 < percent * values.size()) ++rank;
+      return decimal(values[rank - 1]);
+    }
     if (m == "days_between_orders")
       return part(form::decimal, g.gap * 100, int128{86'400'000} * g.later_orders, 10'000);
     if (m == "exit_rate") return part(form::percent, int128{g.exits} * 1'000, g.pageviews, 1);

@@ -103,6 +103,14 @@ class naive_events {
       return e.currency.empty() && sale ? "EUR" : e.currency;
     }
     if (field == "visit:country") return e.country;
+    if (field == "visit:screen_class") {
+      const int width = std::atoi(e.screen.c_str());
+      return width == 0     ? ""
+             : width < 576  ? "mobile"
+             : width < 992  ? "tablet"
+             : width < 1440 ? "laptop"
+                            : "desktop";
+    }
     const auto space = std::min(e.browser.find(' '), e.browser.size());
     if (field == "visit:browser") return e.browser.substr(0, space);
     if (field == "visit:browser_version")

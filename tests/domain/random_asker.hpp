@@ -15,13 +15,13 @@ inline const std::vector<std::string> event_fields{"event:name",       "event:pa
 inline const std::vector<std::string> item_fields_asked{"event:product", "event:category",
                                                         "event:brand", "event:product_id"};
 inline const std::vector<std::string> visit_fields{
-    "visit:source",        "visit:channel",    "visit:country",        "visit:browser",
-    "visit:referrer",      "visit:utm_medium", "visit:entry_page",     "visit:exit_page",
-    "visit:customer_type", "visit:cohort",     "visit:browser_version"};
+    "visit:source",        "visit:channel",    "visit:country",         "visit:browser",
+    "visit:referrer",      "visit:utm_medium", "visit:entry_page",      "visit:exit_page",
+    "visit:customer_type", "visit:cohort",     "visit:browser_version", "visit:screen_class"};
 inline const std::vector<std::string> values_asked{
     "purchase", "page_view",  "/a",     "/",          "gold", "(none)", "EUR",
     "hats",     "Name of p1", "Google", "Direct",     "DE",   "acme",   "firefox",
-    "new",      "2024-03-01", "Email",  "engagement", "12.0"};
+    "new",      "2024-03-01", "Email",  "engagement", "12.0", "tablet"};
 
 /// Makes random filters and dates for the events of random_shop().
 struct random_asker {

@@ -25,7 +25,7 @@ struct shop_event {
   std::uint64_t offset = 0;
   std::int64_t at_ms = 0;
   std::string id, name, visitor, user, url, referrer, country, language, browser, device;
-  std::string currency, coupon;
+  std::string currency, coupon, order_id, screen;
   std::map<std::string, std::string> props;
   std::optional<std::int64_t> discount, tax, shipping, total, subtotal, amount;
   std::vector<shop_item> items;
@@ -47,11 +47,13 @@ struct shop_event {
     e.language = language;
     e.browser = browser;
     e.device = device;
+    e.screen = screen;
     e.at = e.received_at = time_from_ms(at_ms);
     if (!id.empty()) e.sent = client_time_from_ms(at_ms);
     e.has_order = true;
     e.order.currency = currency;
     e.order.coupon = coupon;
+    e.order.id = order_id;
     e.order.discount = as_money(discount);
     e.order.tax = as_money(tax);
     e.order.shipping = as_money(shipping);
@@ -116,7 +118,8 @@ inline event_columns columns_of(const std::vector<shop_event>& events, std::size
         {text_field::url, e.url},         {text_field::referrer, e.referrer},
         {text_field::country, e.country}, {text_field::language, e.language},
         {text_field::browser, e.browser}, {text_field::device, e.device},
-        {text_field::coupon, e.coupon},   {text_field::order_currency, e.currency}};
+        {text_field::coupon, e.coupon},   {text_field::order_currency, e.currency},
+        {text_field::screen, e.screen},   {text_field::order_id, e.order_id}};
     for (std::size_t f = 0; f < text_fields; ++f) texts[f].add(values[static_cast<text_field>(f)]);
     for (auto& [key, writer] : props) {
       const auto found = e.props.find(key);
@@ -193,11 +196,13 @@ inline std::vector<shop_event> random_shop(std::mt19937& random, std::size_t cou
     if (pick(3) == 0) e.referrer = one_of(referrers);
     if (pick(3) == 0) e.country = one_of({"DE", "GB", "FR"});
     if (pick(4) == 0) e.browser = one_of({"Firefox 12.0", "Firefox 13.1", "Chrome", "firefox"});
+    if (pick(3) == 0) e.screen = one_of({"390x844", "800x600", "1280x800", "1920x1080", "big"});
     if (pick(3) == 0) e.props["plan"] = one_of({"gold", "free", "1.5"});
     if (e.name == "engagement" && pick(2) == 0) e.props["scroll_depth"] = std::to_string(pick(120));
     if (e.name == "purchase" || e.name == "refund" || e.name == "Buy" || pick(20) == 0) {
       e.currency = one_of({"EUR", "EUR", "USD", ""});
       e.coupon = one_of({"", "", "X"});
+      if (pick(4) != 0) e.order_id = "o" + std::to_string(pick(30));
       for (auto n = pick(4); n-- > 0;) {
         shop_item item;
         item.id = one_of({"p1", "p2", "p3"});

@@ -4,14 +4,15 @@
 namespace tally {
 namespace {
 
-const std::vector<std::string> event_metrics{"events",    "visitors",  "pageviews",   "orders",
-                                             "units",     "refunds",   "gross_sales", "net_sales",
-                                             "customers", "percentage"};
+const std::vector<std::string> event_metrics{
+    "events",      "visitors",  "pageviews", "orders",     "units",           "refunds",
+    "gross_sales", "net_sales", "customers", "percentage", "order_value_p50", "order_value_p90"};
 const std::vector<std::string> visit_metrics{
     "visits",       "bounce_rate", "visit_duration", "conversion_rate", "revenue_per_visit",
     "time_on_page", "exit_rate",   "scroll_depth"};
 const std::vector<std::string> customer_metrics{"new_customers", "returning_customers",
-                                                "returning_rate", "days_between_orders"};
+                                                "returning_rate", "days_between_orders",
+                                                "revenue_to_date"};
 
 class naive_test : public ::testing::Test, protected random_asker {
  protected:

@@ -60,6 +60,32 @@ def compare_shop(node, read, merchant):
     check(not wrong, f"{len(wrong)} daily numbers differ:\n" + "\n".join(wrong[:20]))
 
 
+def compare_customers(node, read, merchant):
+    """What single orders are worth, and what each month's customers have brought until the end."""
+    invoices, _ = oracle.read_shop()
+    first, last = SHOP_RANGE
+    values, buyers, brought = collections.defaultdict(list), collections.defaultdict(set), collections.Counter()
+    for invoice in invoices:
+        if invoice.at.date().isoformat() > last:
+            continue
+        amount = sum(quantity * price for _, _, quantity, price in invoice.lines)
+        brought[invoice.customer] += -amount if invoice.refund else amount
+        if not invoice.refund:
+            values[invoice.at.strftime("%Y-%m-01")].append(amount)
+            buyers[invoice.at.strftime("%Y-%m-01")].add(invoice.customer)
+    metrics = ["revenue_to_date", "order_value_p50", "order_value_p90"]
+    rows = node.query(read, merchant, metrics, SHOP_RANGE, ["time:month"])["results"]
+    check_equal([r["dimensions"][0] for r in rows], sorted(values), "months")
+    for row in rows:
+        month, orders = row["dimensions"][0], sorted(values[row["dimensions"][0]])
+        to_date, *percentiles = (Decimal(v) for v in row["metrics"])
+        check_equal(to_date, sum(brought[c] for c in buyers[month] if c), f"{month} revenue to date")
+        for percent, got in zip((50, 90), percentiles):
+            want = orders[-(-len(orders) * percent // 100) - 1]
+            allowed = want / 256 if len(orders) > 512 else 0
+            check(abs(got - want) <= allowed, f"{month} order_value_p{percent}: got {got}, want {want}")
+
+
 def test_the_shop_through_segment_equals_the_oracle(workspace):
     invoices, refused = oracle.read_shop()
     check_equal(refused["bad_quantity"], 651, "lines with a negative quantity and no C")
@@ -69,6 +95,7 @@ def test_the_shop_through_segment_equals_the_oracle(workspace):
         receipt = node.send_all(write, {"batch": batch, "writeKey": write}, "/v1/batch")
         check_equal((receipt["accepted"], receipt["rejected"]), (len(batch), []), "receipt")
     compare_shop(node, read, "shop")
+    compare_customers(node, read, "shop")
     # Sent again, half of it after a kill: nothing moves.
     again = list(batches(segment_event(i) for i in invoices))
     node.kill()

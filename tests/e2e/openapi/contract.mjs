@@ -137,7 +137,8 @@ const when = fc.constantFrom('day', '7d', '30d', 'month', 'year', '6mo', 'all', 
   ['2026-01-01T08:00:00Z', '2026-01-01T11:59:59Z'], ['2024-02-29', '2024-02-28']);
 const answerable = fc.record({
   site_id: fc.constant('shop'),
-  metrics: fc.uniqueArray(fc.constantFrom(...contract.components.schemas.metric.enum), { minLength: 1, maxLength: 4 }),
+  metrics: fc.uniqueArray(fc.constantFrom(...contract.components.schemas.metric.enum,
+      ...contract.components.schemas.event_metric.enum), { minLength: 1, maxLength: 4 }),
   date_range: when,
   dimensions: fc.oneof(
     fc.constantFrom([], ['time'], ['time:day'], ['time:hour'], ['time:month'], ['event:name']),
