@@ -146,9 +146,8 @@ result<std::vector<tail_event>> unsealed_events(node_env& env, const query_job& 
   std::vector<tail_event> events;
   for (const auto number : rounds) {
     if (auto fine = in_time(env, job); !fine) return fine.error();
-    const auto bytes = env.journal->read_round(number);
-    if (!bytes) return bytes.error();
-    if (auto added = add_round(events, job.owner, *bytes, job.upto); !added) return added.error();
+    if (auto added = add_round(events, job.owner, *env.journal, number, job.upto); !added)
+      return added.error();
   }
   return events;
 }

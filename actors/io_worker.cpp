@@ -87,10 +87,11 @@ status catch_up_with_history(node_env& env, const persistence::state_owner& owne
 }  // namespace
 
 status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
-                 std::string_view round, std::uint64_t upto) {
-  const auto entries = persistence::decode_round(round);
-  if (!entries) return entries.error();
-  for (const auto& entry : *entries) {
+                 const persistence::journal& log, persistence::round_number round,
+                 std::uint64_t upto) {
+  const auto content = log.read_entries(round);
+  if (!content) return content.error();
+  for (const auto& entry : content->entries) {
     if (entry.header.shard != owner.shard) continue;
     persistence::for_each_event(
         entry.payload, entry.header.count, [&](std::uint32_t i, std::string_view bytes) {
@@ -127,8 +128,7 @@ loaded_ptr load_merchant(node_env& env, const std::string& merchant,
   loaded->events = std::move(events);
   if (loaded->events.empty())
     for (const auto number : rounds) {
-      const auto bytes = env.journal->read_round(number);
-      loaded->outcome = bytes ? add_round(loaded->events, owner, *bytes) : status{bytes.error()};
+      loaded->outcome = add_round(loaded->events, owner, *env.journal, number);
       if (!loaded->outcome) return loaded;
     }
   // A crash leaves all of the events that a change of generation needs in the tail.

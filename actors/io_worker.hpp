@@ -23,7 +23,7 @@ loaded_ptr load_merchant(node_env& env, const std::string& merchant,
 
 /// Adds the merchant's events of one round, up to an offset. corrupt_record where it is damaged.
 status add_round(std::vector<tail_event>& events, const persistence::state_owner& owner,
-                 std::string_view round,
+                 const persistence::journal& log, persistence::round_number round,
                  std::uint64_t upto = std::numeric_limits<std::uint64_t>::max());
 
 /// Reads the log from `from` to `to` once and keeps the events of one lane's merchants: what a

@@ -108,9 +108,14 @@ status journal::impl::write(rocksdb::WriteBatch& batch) {
 /// Writes one round with what `add` puts beside it. Everything durable goes this way, so that the
 /// round numbers show any loss in the WAL.
 result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
-                                           const std::function<void(rocksdb::WriteBatch&)>& add) {
+                                           const std::function<void(rocksdb::WriteBatch&)>& add,
+                                           const std::vector<log_cut>& cuts) {
   if (auto s = writable(); !s) return s.error();
   const auto ends_before = ends;
+  for (const auto& cut : cuts) {
+    ensure(cut.end.next_offset <= ends[cut.shard].next_offset, "a cut behind its shard's end");
+    ends[cut.shard] = cut.end;
+  }
   for (const auto& c : chunks)
     ensure(c->payload.size() == c->header.size && advance(ends, c->header),
            "a chunk that does not follow its shard's end");
@@ -122,6 +127,8 @@ result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
   const auto bytes = encode_round(chunks);
   rocksdb::WriteBatch batch{bytes.size() + 256};
   batch.Put(segments.back().family.get(), round_key(round), bytes);
+  for (const auto& cut : cuts)
+    batch.Put(meta, log_filter::key(round, cut.shard), log_filter::encode(cut));
   add(batch);
   bytes_since_ends += bytes.size();
   const bool save_ends =
@@ -135,6 +142,7 @@ result<round_number> journal::impl::commit(const std::vector<chunk_ptr>& chunks,
     ends_saved_at = round;
     bytes_since_ends = 0;
   }
+  for (const auto& cut : cuts) filter.add(round, cut);
   segment_bytes += bytes.size();
   bytes_since_check += bytes.size();
   digest = chain_digest(chunks);
@@ -277,8 +285,10 @@ status journal::impl::drop_before(round_number round, std::uint64_t keep_bytes) 
   if (count == 0) return done{};
   std::string note;
   byte_writer{note}.u64be(segments[count].first - 1);
+  const auto needless = filter.forget(segments[count].first);
   const auto noted = commit({}, [&](rocksdb::WriteBatch& batch) {
     batch.Put(meta, rocks::slice(meta_key::dropped), rocks::with_crc(note));
+    for (const auto& key : needless) batch.Delete(meta, key);
   });
   if (!noted) return noted.error();
   return drop(count);
@@ -287,29 +297,49 @@ status journal::impl::drop_before(round_number round, std::uint64_t keep_bytes) 
 journal::journal(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
 journal::~journal() = default;
 
+void journal::impl::put_merchants(rocksdb::WriteBatch& batch,
+                                  const std::vector<record>& records) const {
+  for (const auto& r : records) {
+    if (r.value.empty()) {
+      batch.Delete(merchants, r.key);
+    } else {
+      batch.Put(merchants, r.key, r.value);
+    }
+  }
+}
+
+void journal::impl::put_meta(rocksdb::WriteBatch& batch, const std::vector<record>& records) const {
+  for (const auto& r : records) {
+    ensure(!r.key.empty() && r.key.front() != '\0', "a meta key of the journal's own");
+    if (r.value.empty()) {
+      batch.Delete(meta, r.key);
+    } else {
+      batch.Put(meta, r.key, r.value);
+    }
+  }
+}
+
 result<round_number> journal::append(const std::vector<chunk_ptr>& chunks,
                                      const std::vector<record>& new_merchants) {
-  return impl_->commit(chunks, [&](rocksdb::WriteBatch& batch) {
-    for (const auto& r : new_merchants) {
-      if (r.value.empty()) {
-        batch.Delete(impl_->merchants, r.key);
-      } else {
-        batch.Put(impl_->merchants, r.key, r.value);
-      }
-    }
-  });
+  return impl_->commit(
+      chunks, [&](rocksdb::WriteBatch& batch) { impl_->put_merchants(batch, new_merchants); });
+}
+
+result<round_number> journal::append(const round_content& content) {
+  const auto add = [&](rocksdb::WriteBatch& batch) {
+    impl_->put_merchants(batch, content.merchants);
+    impl_->put_meta(batch, content.meta);
+  };
+  return impl_->commit(content.chunks, add, content.cuts);
+}
+
+void journal::show_up_to(std::uint16_t shard, std::uint64_t offset) {
+  impl_->filter.show_up_to(shard, offset);
 }
 
 status journal::put_meta(const std::vector<record>& records) {
-  const auto round = impl_->commit({}, [&](rocksdb::WriteBatch& batch) {
-    for (const auto& r : records) {
-      ensure(!r.key.empty() && r.key.front() != '\0', "a meta key of the journal's own");
-      if (r.value.empty())
-        batch.Delete(impl_->meta, r.key);
-      else
-        batch.Put(impl_->meta, r.key, r.value);
-    }
-  });
+  const auto round =
+      impl_->commit({}, [&](rocksdb::WriteBatch& batch) { impl_->put_meta(batch, records); });
   if (!round) return round.error();
   return done{};
 }
@@ -360,28 +390,55 @@ result<std::string> journal::read_round(round_number round) const {
   return bytes;
 }
 
-status journal::scan(
-    round_number from, round_number to,
+result<stored_round> journal::read_entries(round_number round) const {
+  auto bytes = read_round(round);
+  if (!bytes) return bytes.error();
+  stored_round found{std::make_shared<const std::string>(std::move(*bytes)), {}};
+  auto entries = decode_round(*found.bytes);
+  if (!entries)
+    return failure{entries.error().code,
+                   "round " + std::to_string(round) + ": " + entries.error().detail};
+  found.entries = std::move(*entries);
+  impl_->filter.apply(round, found.entries);
+  return found;
+}
+
+status journal::impl::scan(
+    round_number from, round_number to, bool shown_only,
     const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const {
-  auto expected = std::max(from, first_round());
-  to = std::min(to, last_round());
+  auto expected = std::max(from, first_round.load());
+  to = std::min(to, last_round.load());
   if (expected == 0 || expected > to) return done{};
   rocksdb::ReadOptions read;
   read.fill_cache = false;
   read.readahead_size = scan_readahead_bytes;
-  for (const auto& s : impl_->segments_from(expected)) {
-    const std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(read, s.family.get())};
+  for (const auto& s : segments_from(expected)) {
+    const std::unique_ptr<rocksdb::Iterator> it{db->NewIterator(read, s.family.get())};
     for (it->Seek(round_key(expected)); it->Valid() && expected <= to; it->Next(), ++expected) {
-      const auto where = impl_->place(s, expected);
+      const auto where = place(s, expected);
       if (round_of(it->key()) != expected) return failure{errc::corrupt_record, where + "missing"};
-      const auto entries = decode_round(rocks::view(it->value()));
+      auto entries = decode_round(rocks::view(it->value()));
       if (!entries) return failure{errc::corrupt_record, where + entries.error().detail};
+      if (shown_only) filter.apply(expected, *entries);
+      if (!shown_only) filter.apply_cuts(expected, *entries);
       if (!f(expected, *entries)) return done{};
     }
-    if (!it->status().ok()) return rocks::to_failure(it->status(), impl_->place(s, expected));
+    if (!it->status().ok()) return rocks::to_failure(it->status(), place(s, expected));
     if (expected > to) return done{};
   }
   return failure{errc::corrupt_record, "round " + std::to_string(expected) + " is missing"};
+}
+
+status journal::scan(
+    round_number from, round_number to,
+    const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const {
+  return impl_->scan(from, to, true, f);
+}
+
+status journal::scan_all(
+    round_number from, round_number to,
+    const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const {
+  return impl_->scan(from, to, false, f);
 }
 
 result<std::string> journal::get_meta(std::string_view key) const {

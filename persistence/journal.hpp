@@ -44,6 +44,27 @@ struct record {
   std::string key, value;
 };
 
+/// Takes back what a shard's log has behind `end`: it was never acknowledged, and another copy's
+/// leader decided otherwise.
+struct log_cut {
+  std::uint16_t shard = 0;
+  shard_end end;
+};
+
+/// All that one commit round writes at once.
+struct round_content {
+  std::vector<log_cut> cuts;  // come before the chunks
+  std::vector<chunk_ptr> chunks;
+  std::vector<record> merchants;  // puts into the family of that name, an empty value deletes
+  std::vector<record> meta;       // as journal::put_meta
+};
+
+/// A round read back: `entries` point into `bytes`.
+struct stored_round {
+  std::shared_ptr<const std::string> bytes;
+  std::vector<round_entry> entries;
+};
+
 /// The durable order of all shards of a node: the `journal` database (families `log.<segment>`,
 /// `meta`, `merchants`), with WAL and fsync, opened with kTolerateCorruptedTailRecords.
 ///
@@ -67,6 +88,11 @@ class journal {
   /// when it is on disk. disk_full leaves nothing half done and may be tried again.
   result<round_number> append(const std::vector<chunk_ptr>& chunks,
                               const std::vector<record>& merchants);
+  /// The same with what a replicated log needs beside it.
+  result<round_number> append(const round_content& content);
+  /// From now on readers see of a shard only what is up to `offset`: what is behind it may still be
+  /// taken back. Any thread.
+  void show_up_to(std::uint16_t shard, std::uint64_t offset);
   /// Durable write to `meta`; an empty value deletes. Takes a round of its own, without chunks.
   status put_meta(const std::vector<record>& records);
 
@@ -84,11 +110,18 @@ class journal {
 
   /// The raw bytes of one round, uncompressed; not_found, corrupt_record.
   result<std::string> read_round(round_number round) const;
-  /// Calls f for rounds from..to in order until it returns false; dropped ones are passed over.
+  /// What counts of a round's chunks, checked as scan() does; not_found, corrupt_record.
+  result<stored_round> read_entries(round_number round) const;
+  /// Calls f for rounds from..to in order until it returns false; dropped ones are passed over, and
+  /// chunks that were taken back or are not shown yet.
   /// Checks directory and crc; a damaged round ends the scan with corrupt_record that names
   /// segment, round and chunk.
   status scan(round_number from, round_number to,
               const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const;
+  /// The same with what is not shown yet.
+  status scan_all(
+      round_number from, round_number to,
+      const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const;
 
   result<std::string> get_meta(std::string_view key) const;      // not_found
   result<std::string> get_merchant(std::string_view key) const;  // not_found

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "persistence/journal.hpp"
+#include "persistence/log_filter.hpp"
 #include "persistence/rocks.hpp"
 #include "persistence/watermark.hpp"
 
@@ -68,6 +69,7 @@ struct journal::impl {
   status prepare_directory();
   status open_database();
   status check_format();
+  status load_cuts();
   status recover_ends();
   status check_watermark();
   status start();
@@ -77,7 +79,10 @@ struct journal::impl {
 
   // Running.
   result<round_number> commit(const std::vector<chunk_ptr>& chunks,
-                              const std::function<void(rocksdb::WriteBatch&)>& add);
+                              const std::function<void(rocksdb::WriteBatch&)>& add,
+                              const std::vector<log_cut>& cuts = {});
+  void put_meta(rocksdb::WriteBatch& batch, const std::vector<record>& records) const;
+  void put_merchants(rocksdb::WriteBatch& batch, const std::vector<record>& records) const;
   [[nodiscard]] status writable();
   [[nodiscard]] status check_space();
   [[nodiscard]] status roll_segment();
@@ -99,6 +104,8 @@ struct journal::impl {
   [[nodiscard]] rocksdb::ColumnFamilyOptions table_options() const;
   [[nodiscard]] rocksdb::DBOptions database_options() const;
   [[nodiscard]] static std::string place(const log_segment& s, round_number round);
+  status scan(round_number from, round_number to, bool shown_only,
+              const std::function<bool(round_number, const std::vector<round_entry>&)>& f) const;
   [[nodiscard]] result<std::string> get(rocksdb::ColumnFamilyHandle* family,
                                         std::string_view key) const;
   [[nodiscard]] result<std::vector<record>> list(rocksdb::ColumnFamilyHandle* family,
@@ -119,6 +126,7 @@ struct journal::impl {
   mutable std::shared_mutex segments_mutex;
   std::vector<log_segment> segments;
 
+  log_filter filter;
   std::string identity;
   std::vector<shard_end> ends_at_open;
   std::atomic<round_number> last_round{0};

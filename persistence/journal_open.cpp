@@ -360,6 +360,14 @@ result<round_number> journal::impl::dropped_to() const {
   return byte_reader{*content}.u64be();
 }
 
+status journal::impl::load_cuts() {
+  const auto records = list(meta, log_filter::prefix, {}, std::string::npos);
+  if (!records) return records.error();
+  for (const auto& r : *records)
+    if (auto loaded = filter.load(r.key, r.value); !loaded) return loaded;
+  return done{};
+}
+
 status journal::impl::recover_ends() {
   ends_record known{0, std::vector<shard_end>(shard_count)};
   if (auto saved = get(meta, meta_key::ends); saved) {
@@ -382,6 +390,7 @@ status journal::impl::recover_ends() {
     const auto entries = decode_round(rocks::view(value));
     if (!entries)
       return status{failure{entries.error().code, place(s, round) + entries.error().detail}};
+    for (const auto& cut : filter.made_in(round)) ends[cut.shard] = cut.end;
     for (const auto& e : *entries)
       if (!advance(ends, e.header))
         return status{failure{errc::corrupt_record, place(s, round) + "does not follow in shard " +
@@ -439,8 +448,9 @@ status journal::impl::start() {
 
 result<std::unique_ptr<journal>> journal::open(const journal_options& options) {
   auto i = std::make_unique<impl>(options);
-  for (const auto step : {&impl::prepare_directory, &impl::open_database, &impl::check_format,
-                          &impl::recover_ends, &impl::check_watermark, &impl::start})
+  for (const auto step :
+       {&impl::prepare_directory, &impl::open_database, &impl::check_format, &impl::load_cuts,
+        &impl::recover_ends, &impl::check_watermark, &impl::start})
     if (auto s = (i.get()->*step)(); !s) return s.error();
   return std::unique_ptr<journal>{new journal{std::move(i)}};
 }

@@ -17,22 +17,20 @@ struct gathered {
     sealed_end end;
     std::map<std::string, std::vector<tail_row>, std::less<>> merchants;
   };
-  std::deque<std::string> rounds;  // what the rows point into
+  std::deque<std::shared_ptr<const std::string>> rounds;  // what the rows point into
   std::map<std::uint16_t, shard_part> shards;
   round_number last = 0;
   std::uint64_t bytes = 0, events = 0;
 
-  status add(round_number round, std::string round_bytes);
+  status add(round_number round, const stored_round& content);
 };
 
-status gathered::add(round_number round, std::string round_bytes) {
-  const auto& kept = rounds.emplace_back(std::move(round_bytes));
+status gathered::add(round_number round, const stored_round& content) {
+  rounds.push_back(content.bytes);
   const auto where = "round " + std::to_string(round);
-  const auto entries = decode_round(kept);
-  if (!entries) return failure{entries.error().code, where + ": " + entries.error().detail};
-  bytes += kept.size();
+  bytes += content.bytes->size();
   last = round;
-  for (const auto& entry : *entries) {
+  for (const auto& entry : content.entries) {
     auto& shard = shards[entry.header.shard];
     shard.end = {entry.header.base + entry.header.count - 1, entry.header.chain};
     bool named = true;
@@ -186,9 +184,9 @@ result<bool> sealer::step(round_number end) {
   for (auto round = sealed + 1;
        round < end && all.bytes < options_.bytes_max && round - sealed <= options_.rounds_max;
        ++round) {
-    auto bytes = log_.read_round(round);
-    if (!bytes) return bytes.error();
-    if (auto added = all.add(round, std::move(*bytes)); !added) return added.error();
+    const auto content = log_.read_entries(round);
+    if (!content) return content.error();
+    if (auto added = all.add(round, *content); !added) return added.error();
   }
   if (all.last == 0) return false;
   auto writer = history_writer::begin(history_, options_.hook);

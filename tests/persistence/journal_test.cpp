@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "persistence/log_filter.hpp"
 #include "tests/support/fault_env.hpp"
 #include "tests/support/journal_load.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -324,4 +325,96 @@ TEST_F(journal_test, a_checkpoint_opens_as_a_journal_of_its_own) {
 }
 
 }  // namespace
+/// Rounds 1..n with a chunk of two events of shard 7 each, behind `end`.
+std::vector<shard_end> append_to_seven(journal& j, shard_end end, int n, char letter) {
+  std::vector<shard_end> ends;
+  for (int i = 0; i < n; ++i) {
+    auto c = std::make_shared<chunk>();
+    for (int k = 0; k < 2; ++k) byte_writer{c->payload}.text(std::string(9, letter));
+    c->header.shard = 7;
+    c->header.epoch = end.epoch;
+    c->header.base = end.next_offset;
+    c->header.count = 2;
+    seal(*c, end.chain);
+    EXPECT_TRUE(j.append({c}, {}));
+    end = {end.next_offset + 2, c->header.chain, end.epoch, 0};
+    ends.push_back(end);
+  }
+  return ends;
+}
+
+/// The offsets and the first letters of what a scan shows of shard 7.
+std::string shown(const journal& j, bool all = false) {
+  std::string text;
+  const auto add = [&](round_number, const std::vector<round_entry>& entries) {
+    for (const auto& e : entries) text += std::to_string(e.header.base) + e.payload[1] + ' ';
+    return true;
+  };
+  EXPECT_TRUE(all ? j.scan_all(1, ~round_number{0}, add) : j.scan(1, ~round_number{0}, add));
+  return text;
+}
+
+TEST_F(journal_test, forgets_what_was_taken_back_and_goes_on_before_it) {
+  auto j = open();
+  const auto old = append_to_seven(*j, {}, 4, 'a');
+  auto next = old[1];
+  next.epoch = 2;
+  round_content content;
+  content.cuts.push_back({7, next});
+  content.meta.push_back({"replica/7", "x"});
+  ASSERT_TRUE(j->append(content));
+  append_to_seven(*j, next, 2, 'b');
+  const std::string wanted = "1a 3a 5b 7b ";
+  EXPECT_EQ(shown(*j), wanted);
+  EXPECT_TRUE(j->read_entries(3)->entries.empty());
+  EXPECT_EQ(j->read_entries(6)->entries.size(), 1u);
+  j = nullptr;
+  j = open();
+  EXPECT_EQ(shown(*j), wanted);
+  EXPECT_EQ(j->ends()[7].next_offset, 9u);
+  EXPECT_EQ(j->ends()[7].epoch, 2u);
+  EXPECT_EQ(*j->get_meta("replica/7"), "x");
+}
+
+TEST_F(journal_test, takes_back_again_what_came_after_a_cut) {
+  auto j = open();
+  const auto first = append_to_seven(*j, {}, 1, 'a').back();
+  append_to_seven(*j, first, 1, 'b');
+  round_content cut;
+  cut.cuts.push_back({7, first});
+  ASSERT_TRUE(j->append(cut));
+  append_to_seven(*j, first, 2, 'c');
+  ASSERT_TRUE(j->append(cut));
+  append_to_seven(*j, first, 1, 'd');
+  EXPECT_EQ(shown(*j), "1a 3d ");
+  j = nullptr;
+  EXPECT_EQ(shown(*open()), "1a 3d ");
+}
+
+TEST_F(journal_test, shows_only_what_is_known_to_be_kept) {
+  auto j = open();
+  append_to_seven(*j, {}, 3, 'a');
+  j->show_up_to(7, 3);
+  EXPECT_EQ(shown(*j), "1a ") << "an offset inside of a chunk shows nothing of it";
+  j->show_up_to(7, 4);
+  EXPECT_EQ(shown(*j), "1a 3a ");
+  EXPECT_EQ(shown(*j, true), "1a 3a 5a ");
+  EXPECT_TRUE(j->read_entries(3)->entries.empty());
+}
+
+TEST_F(journal_test, refuses_a_cut_that_is_damaged) {
+  {
+    auto j = open();
+    const auto end = append_to_seven(*j, {}, 2, 'a').front();
+    round_content cut;
+    cut.cuts.push_back({7, end});
+    ASSERT_TRUE(j->append(cut));
+  }
+  log_filter filter;
+  auto bytes = log_filter::encode({7, {}});
+  EXPECT_TRUE(filter.load(log_filter::key(1, 7), bytes));
+  bytes[3] = static_cast<char>(bytes[3] ^ 1);
+  EXPECT_EQ(filter.load(log_filter::key(1, 7), bytes).error().code, errc::corrupt_record);
+}
+
 }  // namespace tally::persistence
