@@ -113,7 +113,7 @@ void aggregator_state::loaded(const loaded_ptr& from) {
 
 void aggregator_state::apply(merchant_part part) {
   ++received_;
-  last_round_ = part.round->number;
+  last_round_ = part.round->number_of(part.round->items[part.begin]);
   // Nearly always nothing waits before it.
   if (blocked() || tail_ || !parts_.empty() || !run_part(part)) parts_.push_back(std::move(part));
   work();
@@ -160,10 +160,10 @@ bool aggregator_state::run_part(merchant_part& part) {
     if (want_ids(item, end)) break;
     if (decoded && scratch.kind == event_kind::promotion && scratch.count != owner.generation &&
         item->offset > state.applied) {
-      begin_switch(part.round->number, scratch.count);
+      begin_switch(part.round->number_of(*item), scratch.count);
       break;
     }
-    if (item->from != nullptr) bytes += item->bytes.size();
+    if (item->from != nullptr || part.round->is_followed) bytes += item->bytes.size();
     settled.add(*item, apply_decoded(*item));
   }
   settled.flush();

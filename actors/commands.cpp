@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "actors/command_parts.hpp"
+#include "actors/replication.hpp"
 #include "domain/client_time.hpp"
 #include "persistence/registry.hpp"
 
@@ -21,13 +22,15 @@ status change(command_context& context, const std::string& merchant, std::string
   what->event = std::move(event);
   what->records = std::move(records);
   what->then = [promise](status s) { promise->set_value(std::move(s)); };
-  caf::anon_send(context.lanes[lane_of(merchant)], run_atom::value, registry_change_ptr{what});
+  const auto lane = lane_of(merchant.empty() ? platform_merchant : std::string_view{merchant});
+  caf::anon_send(context.lanes[lane], run_atom::value, registry_change_ptr{what});
   if (future.wait_for(answer_timeout) != std::future_status::ready)
     return failure{errc::unavailable, "no answer in time"};
   return future.get();
 }
 
 status put_meta(command_context& context, const std::string& key, const std::string& value) {
+  if (context.env->copies != nullptr) return change(context, {}, {}, {{key, value}});
   const auto put = request<bool>(context, context.journal, meta_atom::value, key, value);
   if (put.value_or(false)) return done{};
   return failure{errc::unavailable, "the journal takes no changes now"};

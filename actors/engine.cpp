@@ -17,6 +17,7 @@
 #include "actors/query_worker.hpp"
 #include "actors/questions.hpp"
 #include "actors/recovery.hpp"
+#include "actors/replication.hpp"
 #include "actors/reprocessor.hpp"
 #include "actors/scan_desk.hpp"
 #include "actors/sealing.hpp"
@@ -122,11 +123,13 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
   for (std::uint32_t i = 0; i < options.query_workers; ++i)
     env->queries.push_back(system.spawn<caf::detached>(query_worker, env));
   env->scans = system.spawn(scan_desk, env);
-  journal = system.spawn<caf::detached>(journal_writer, env);
+  journal = env->copies != nullptr ? env->copies->spawn(system, env)
+                                   : system.spawn<caf::detached>(journal_writer, env);
   for (std::uint32_t i = 0; i < lane_count; ++i)
     lanes.push_back(
         system.spawn(lane, lane_init{env, i, journal, std::move(tails[i]), tail_first,
                                      env->last_round.load(), env->saved_before.load()}));
+  if (env->copies != nullptr) env->copies->begin(lanes);
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
   seals = system.spawn<caf::detached>(sealing, env, lanes, keeper, journal);
@@ -172,6 +175,7 @@ result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
   if (auto good = validate(options); !good) return good.error();
   auto env = std::make_shared<node_env>();
   env->options = options;
+  env->copies = options.copies;
   env->limits.take(options);
   env->on_broken = options.on_broken;
   if (!env->on_broken) env->on_broken = [](const std::string&) {};
@@ -201,6 +205,7 @@ result<std::unique_ptr<engine>> engine::start(const engine_options& options) {
 engine::~engine() {
   auto& self = *impl_;
   if (!self.drained) self.env->draining = true;
+  if (self.env->copies != nullptr) self.env->copies->end();
   self.system.middleman().unpublish(self.console_handle, self.console_port);
   const auto end = [](auto& actor) {
     caf::anon_send_exit(actor, caf::exit_reason::kill);
@@ -231,16 +236,8 @@ void engine::submit(submission_ptr events) {
     return;
   }
   events->seal();
-  const auto bytes = static_cast<std::int64_t>(events->bytes.size());
-  const auto queued = env.metrics.queue_bytes += bytes;
-  if (env.draining || env.disk_full || env.is_broken ||
-      queued > static_cast<std::int64_t>(env.limits.queue_bytes_max)) {
-    env.metrics.queue_bytes -= bytes;
-    env.metrics.events_unavailable += events->events.size();
-    for (auto& e : events->events) e.what = outcome::unavailable;
-    events->settle(static_cast<std::uint32_t>(events->events.size()));
-    return;
-  }
+  if (env.copies != nullptr) return env.copies->submit(std::move(events));
+  if (!takes(env, *events)) return;
   const auto& front = impl_->fronts[impl_->next_front.fetch_add(1) % gateways];
   caf::anon_send(front, submit_atom::value, std::move(events));
 }

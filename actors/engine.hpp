@@ -18,6 +18,8 @@
 
 namespace tally::actors {
 
+class replication;
+
 /// Limits and places of a node's engine. Validated once, by engine::start.
 struct engine_options {
   std::string data_dir;
@@ -60,6 +62,8 @@ struct engine_options {
   std::uint32_t scheduler_threads = 0;            // 0: as many as cores
   std::chrono::milliseconds lock_timeout{5'000};  // for a killed predecessor to be gone
   std::string crash_at;                           // tests only, see crash_points.hpp
+  // Of a node of a cluster; not owned, outlives the engine. actors/replication.hpp
+  replication* copies = nullptr;
 };
 
 enum class key_scope : std::uint8_t { write = 1, read = 2, platform = 3, admin = 4 };

@@ -192,6 +192,8 @@ class page_maker {
 
  private:
   bool wanted(std::string_view bytes) {
+    // Hashes of keys are nobody's to read.
+    if (persistence::peek_kind(bytes) == event_kind::registry) return false;
     if (!times_ || !persistence::decode_event(bytes, event_)) return true;
     return event_.at >= times_->from && event_.at < times_->to;
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "actors/replication.hpp"
+
 namespace tally::actors {
 namespace {
 
@@ -70,6 +72,8 @@ caf::result<bool> flush(keeper_actor::pointer self, const std::shared_ptr<keeper
   auto m = std::make_shared<mark>();
   // Read before the lanes are asked: what is committed later is theirs to remember.
   m->first = data->env->last_round + 1;
+  if (const auto untold = data->env->untold_from.load(); untold != 0)
+    m->first = std::min(m->first, untold);
   m->waiting = data->lanes.size();
   data->flushed = std::chrono::steady_clock::now();
   for (const auto& lane : data->lanes)
@@ -89,7 +93,7 @@ void turn_salts(keeper_actor::pointer self, keeper_data& data) {
   const auto now = std::chrono::steady_clock::now();
   if (data.env->salts.get().today.day == day || now - data.salts_tried < salts_again_after) return;
   data.salts_tried = now;
-  auto turn = persistence::turn_salts(*data.env->journal, day);
+  auto turn = persistence::turn_salts(*data.env->journal, day, shared_salts(data.env->copies));
   if (!turn) {
     spdlog::warn("salts_not_turned reason={}", turn.error().text());
     return;

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "actors/aggregator.hpp"
 #include "actors/io_worker.hpp"
@@ -17,6 +18,7 @@ constexpr std::chrono::milliseconds snapshot_pause{5};
 constexpr std::size_t catch_up_per_tick = 500;  // merchants woken in the background
 constexpr std::size_t passivate_per_tick = 5'000;
 constexpr std::uint64_t small_round_bytes = 32u << 10;
+constexpr std::uint32_t saves_max = 256;  // merchants of a lane asked to save at the same time
 
 }  // namespace
 
@@ -33,7 +35,7 @@ void lane_state::start(lane_init init) {
   for (std::size_t i = 0; i < logs_.size(); ++i) {
     auto end = env->journal->ends()[i * lane_count + number];
     end.epoch += 1;  // a start is a new leadership
-    logs_[i] = {end, end};
+    logs_[i] = {end, end, env->copies == nullptr};
     handed_out_[i] = {end.next_offset - 1, end.stamped_at_ms};
   }
   self->delayed_send(self, tick_every, tick_atom::value);
@@ -87,6 +89,7 @@ bool lane_state::admit(merchant_slot& slot, submission::entry& e,
     return true;
   }
   if (env->draining || env->disk_full || env->is_broken ||
+      !logs_[index_in_lane(shard_of(slot.hash))].led ||
       slot.meter->queued + e.size > limits.merchant_queue_bytes_max) {
     e.what = outcome::unavailable;
     return false;
@@ -215,15 +218,14 @@ lane_round_ptr lane_state::close_round() {
     end.stamped_at_ms = std::max(end.stamped_at_ms, now_ms);
     c->header.stamped_at = time_from_ms(end.stamped_at_ms);
     c->payload = std::move(payload);
-    persistence::seal(*c, end.chain);
+    persistence::seal(*c, end.chain);  // where there are copies, the leading one decides anew
     for (auto& item : items) {
       item.bytes = std::string_view{c->payload}.substr(item.offset, item.bytes.size());
       item.merchant = persistence::peek_merchant(item.bytes);
-      item.offset = end.next_offset++;
-      item.stamped_at = c->header.stamped_at;
-      if (item.from != nullptr) item.from->events[item.position].offset = item.offset;
+      item.chunk = static_cast<std::uint32_t>(round->chunks.size());
       round->items.push_back(item);
     }
+    end.next_offset += items.size();
     end.chain = c->header.chain;
     round->chunks.push_back(std::move(c));
   }
@@ -245,6 +247,7 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
     const auto took = std::chrono::steady_clock::now() - since;
     env->metrics.commit.add(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+    refuse_some(*round);
     for (const auto& c : round->chunks) {
       auto& end = logs_[index_in_lane(c->header.shard)].durable;
       end.next_offset = c->header.base + c->header.count;
@@ -252,7 +255,8 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
       end.epoch = c->header.epoch;
       end.stamped_at_ms = to_ms(c->header.stamped_at);
     }
-    for (const auto& then : round->waiting) then(done{});
+    give_offsets(*round);
+    for (const auto& w : round->waiting) w.what->then(done{});
     env->crash.pass(crash_point::lane_before_apply);
     for (const auto& share : round->shares)
       if (share.from->commit(share.count)) watch(share.from);
@@ -266,46 +270,12 @@ void lane_state::committed(const lane_round_ptr& round, errc code) {
   check_drained();
 }
 
-void lane_state::refuse(const lane_round_ptr& round, errc code) {
-  for (const auto& then : round->waiting) then(failure{code, "the journal refused the change"});
-  for (const auto& item : round->items) {
-    --item.slot->gathered;
-    if (item.from == nullptr) continue;
-    item.slot->meter->queued -= item.bytes.size();
-    env->metrics.queue_bytes -= static_cast<std::int64_t>(item.bytes.size());
-    env->metrics.events_unavailable += 1;
-    item.from->events[item.position].set(outcome::unavailable);
-  }
-  for (const auto& share : round->shares) {
-    share.from->settle(share.count);
-    if (share.from->commit(share.count)) watch(share.from);
-  }
-}
-
 void lane_state::look(const inspection_ptr& what) {
   auto& slot =
       slot_of(what->merchant, merchant_hash(what->merchant), std::chrono::steady_clock::now());
   wake(slot);
   ++slot.sent;
   self->send(slot.aggregator, run_atom::value, what);
-}
-
-void lane_state::change(const registry_change_ptr& what) {
-  if (env->draining || env->disk_full || env->is_broken) {
-    what->then(failure{errc::unavailable, "the node takes no changes now"});
-    return;
-  }
-  begin_round();
-  auto& records = gathering_.round->records;
-  records.insert(records.end(), what->records.begin(), what->records.end());
-  gathering_.round->waiting.push_back(what->then);
-  if (!what->event.empty()) {
-    round_item item;
-    item.hash = merchant_hash(what->merchant);
-    item.slot = &slot_of(what->merchant, item.hash, std::chrono::steady_clock::now());
-    gather(what->event, item);
-  }
-  schedule_flush();
 }
 
 void lane_state::set_dirty(merchant_slot& slot, persistence::round_number since) {
@@ -319,6 +289,8 @@ void lane_state::saved(const std::string& merchant, persistence::round_number ro
   if (found == nullptr) return;
   auto& slot = *found;
   set_dirty(slot, slot.last_sent_round > round ? round + 1 : 0);
+  saves_asked_ -= std::exchange(slot.saving, false) ? 1 : 0;
+  ask_to_save();
   check_drained();
 }
 
@@ -337,6 +309,7 @@ void lane_state::asleep(const std::string& merchant, std::uint64_t received) {
   self->send(slot.aggregator, stop_atom::value);
   env->metrics.passivations += 1;
   set_dirty(slot, 0);
+  saves_asked_ -= slot.saving ? 1 : 0;
   slots_.erase(slot);
   check_drained();
 }
@@ -376,6 +349,7 @@ void lane_state::tick() {
   if (!parked_.empty()) release_questions();
   if (!tail_.empty() && !env->draining) catch_up();
   trace_.forget_before(env->sealed_before);
+  ask_to_save();
   const auto now = std::chrono::steady_clock::now();
   if (!feeds_.empty()) forget_feeds(now);
   // What this lane should give of what all of them have too much.
@@ -404,19 +378,20 @@ void lane_state::passivate(const std::string& merchant) {
 }
 
 void lane_state::save_older(persistence::round_number round) {
-  for (const auto& [since, slot] : dirty_) {
-    if (since >= round) break;
-    self->send(slot->aggregator, save_atom::value);
-  }
+  save_before_ = std::max(save_before_, round);
+  ask_to_save();
 }
 
-std::uint64_t lane_state::oldest_dirty() const {
-  std::uint64_t oldest = dirty_.empty() ? 0 : dirty_.begin()->first;
-  if (!tail_.empty() && (oldest == 0 || tail_floor_ < oldest)) oldest = tail_floor_;
-  // What is committed and not handed out yet is in no merchant's state.
-  if (!committed_.empty() && (oldest == 0 || committed_.front().round->number < oldest))
-    oldest = committed_.front().round->number;
-  return oldest;
+// A million merchants that save at once would hold as many snapshots in memory.
+void lane_state::ask_to_save() {
+  const auto queued = env->metrics.snapshot_queue_bytes.load(std::memory_order_relaxed);
+  if (queued > static_cast<std::int64_t>(env->limits.snapshot_queue_bytes_max)) return;
+  for (const auto& [since, slot] : dirty_) {
+    if (since >= save_before_ || saves_asked_ >= saves_max) break;
+    if (std::exchange(slot->saving, true)) continue;
+    ++saves_asked_;
+    self->send(slot->aggregator, save_atom::value);
+  }
 }
 
 caf::result<std::uint64_t, std::uint64_t> lane_state::live() const {
@@ -431,7 +406,7 @@ caf::result<std::uint64_t, std::uint64_t> lane_state::live() const {
 caf::result<bool> lane_state::drain() {
   auto promise = self->make_response_promise<bool>();
   draining_.push_back(promise);
-  for (const auto& [since, slot] : dirty_) self->send(slot->aggregator, save_atom::value);
+  save_older(std::numeric_limits<persistence::round_number>::max());
   check_drained();
   return promise;
 }
@@ -452,6 +427,8 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
       [self](commit_atom, const lane_round_ptr& round, std::uint8_t code) {
         self->state.committed(round, static_cast<errc>(code));
       },
+      [self](role_atom, std::uint16_t shard, bool leads) { self->state.take_role(shard, leads); },
+      [self](follow_atom, const lane_round_ptr& round) { self->state.follow(round); },
       [self](next_atom) { self->state.hand_out_more(); },
       [self](overdue_atom) { self->state.answer_overdue(); },
       [self](ask_atom, const query_job_ptr& job) { self->state.ask(job); },

@@ -42,6 +42,8 @@ struct lane_state {
   void submit(const lane_part_ptr& part);
   void flush();
   void committed(const lane_round_ptr& round, errc code);
+  void follow(const lane_round_ptr& round);
+  void take_role(std::uint16_t shard, bool leads);
   void ask(const query_job_ptr& job);
   void look(const inspection_ptr& what);
   void live(const live_request_ptr& who);
@@ -67,6 +69,7 @@ struct lane_state {
   /// A shard's end of the log as this lane has given it out, and as it is on disk.
   struct shard_log {
     persistence::shard_end given, durable;
+    bool led = true;  // by this node
   };
   /// Events gathered for the next round, by shard.
   struct gathering {
@@ -86,6 +89,9 @@ struct lane_state {
   void begin_round();
   lane_round_ptr close_round();
   void refuse(const lane_round_ptr& round, errc code);
+  static void give_offsets(lane_round& round);
+  void refuse_item(const round_item& item);
+  void refuse_some(lane_round& round);
   void hand_out(const lane_round_ptr& round);
   void handed_out(const lane_round& round);
   void send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end);
@@ -94,6 +100,7 @@ struct lane_state {
   void release_questions();
   bool question_ready(const query_job& job) const;
   void set_dirty(merchant_slot& slot, persistence::round_number since);
+  void ask_to_save();
   void put_to_sleep(merchant_slot& slot) const;
   void catch_up();
   void check_drained();
@@ -105,7 +112,9 @@ struct lane_state {
   std::deque<std::chrono::steady_clock::time_point> in_flight_since_;  // oldest round first
   bool flush_scheduled_ = false, resetting_ = false;
   slot_table slots_;
-  std::set<std::pair<persistence::round_number, const merchant_slot*>> dirty_;
+  std::set<std::pair<persistence::round_number, merchant_slot*>> dirty_;
+  persistence::round_number save_before_ = 0;  // what is dirty since an earlier round is to save
+  std::uint32_t saves_asked_ = 0;              // slots with `saving`
   tail_index tail_;
   persistence::round_number tail_first_ = 0, tail_last_ = 0, tail_floor_ = 0;
   tail_events_ptr tail_events_;  // of the merchants in tail_, once read

@@ -54,8 +54,9 @@ void lane_state::ask(const query_job_ptr& job) {
   // Everything handed out before is in the answer; with nothing on its way that is all until now.
   const auto& log = logs_[index_in_lane(shard_of(hash))];
   const auto& given = handed_out_[index_in_lane(shard_of(hash))];
-  const bool nothing_on_its_way =
-      log.given.next_offset == given.offset + 1 && !gathering_.payloads.contains(shard_of(hash));
+  const bool all_handed_out = env->copies == nullptr ? log.given.next_offset == given.offset + 1
+                                                     : log.led && in_flight_ == 0;
+  const bool nothing_on_its_way = all_handed_out && !gathering_.payloads.contains(shard_of(hash));
   job->as_of = nothing_on_its_way ? env->now() : time_from_ms(given.stamped_at_ms);
   job->trace = trace_.look();
   wake(slot);

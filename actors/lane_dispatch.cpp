@@ -48,20 +48,23 @@ void lane_state::hand_out_more() {
 
 void lane_state::send_part(const lane_round_ptr& round, std::uint32_t begin, std::uint32_t end) {
   auto& slot = *round->items[begin].slot;
+  const auto in = round->number_of(round->items[begin]);
   slot.gathered -= end - begin;
   wake(slot);
-  if (slot.dirty_since == 0) set_dirty(slot, round->number);
-  trace_.note(slot.hash, round->number);
-  slot.last_sent_round = round->number;
+  if (slot.dirty_since == 0) set_dirty(slot, in);
+  trace_.note(slot.hash, in);
+  slot.last_sent_round = in;
   ++slot.sent;
   self->send(slot.aggregator, apply_atom::value, merchant_part{round, begin, end});
-  if (!draining_.empty()) self->send(slot.aggregator, save_atom::value);
+  if (!draining_.empty()) ask_to_save();
 }
 
 void lane_state::handed_out(const lane_round& round) {
-  for (const auto& c : round.chunks)
-    handed_out_[index_in_lane(c->header.shard)] = {c->header.base + c->header.count - 1,
-                                                   to_ms(c->header.stamped_at)};
+  for (std::size_t i = 0; i < round.chunks.size(); ++i) {
+    if (!round.numbers.empty() && round.numbers[i] == 0) continue;
+    const auto& header = round.chunks[i]->header;
+    handed_out_[index_in_lane(header.shard)] = {header.last(), to_ms(header.stamped_at)};
+  }
 }
 
 }  // namespace tally::actors

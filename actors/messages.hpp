@@ -51,6 +51,8 @@ using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using oldest_atom = caf::atom_constant<caf::atom("oldest")>;
 using meta_atom = caf::atom_constant<caf::atom("meta")>;
 using probe_atom = caf::atom_constant<caf::atom("probe")>;
+using role_atom = caf::atom_constant<caf::atom("role")>;
+using follow_atom = caf::atom_constant<caf::atom("follow")>;
 using drop_atom = caf::atom_constant<caf::atom("drop")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
@@ -73,6 +75,7 @@ struct round_item {
   event_time stamped_at{};
   submission* from = nullptr;  // null for what the node wrote itself
   std::uint32_t position = 0;
+  std::uint32_t chunk = 0;               // which of the round's
   struct merchant_slot* slot = nullptr;  // the lane's own
 };
 
@@ -82,15 +85,28 @@ struct round_share {
   std::uint32_t count = 0;
 };
 
-/// What one lane had committed in one round. Keeps chunks and submissions alive.
+/// A change that is told when its shard's chunk is committed or failed.
+struct waiting_change {
+  std::uint16_t shard = 0;
+  std::shared_ptr<struct registry_change> what;
+};
+
+/// What one lane had committed in one round. Keeps chunks and submissions alive. One chunk a shard.
 struct lane_round {
   persistence::round_number number = 0;
-  std::vector<persistence::chunk_ptr> chunks;
+  // Where copies of shards commit one by one: the round of each chunk, 0 where it was refused.
+  std::vector<persistence::round_number> numbers;
+  std::vector<std::shared_ptr<persistence::chunk>> chunks;
   std::vector<round_share> shares;
-  std::vector<round_item> items;                     // by merchant, then offset, once committed
-  std::vector<persistence::record> records;          // for the merchants family
-  std::vector<std::function<void(status)>> waiting;  // told when committed or failed
+  std::vector<round_item> items;             // by merchant, then offset, once committed
+  std::vector<persistence::record> records;  // for the merchants family
+  std::vector<waiting_change> waiting;
   std::uint64_t bytes = 0;
+  bool is_followed = false;  // another node led it
+
+  [[nodiscard]] persistence::round_number number_of(const round_item& item) const {
+    return numbers.empty() ? number : numbers[item.chunk];
+  }
 };
 using lane_round_ptr = std::shared_ptr<lane_round>;
 
@@ -179,6 +195,8 @@ struct registry_change {
   std::string merchant, event;
   std::vector<persistence::record> records;
   std::function<void(status)> then;
+  // Where shards may move: until then it is taken to whoever leads. None: not tried yet.
+  std::chrono::steady_clock::time_point until{};
 };
 using registry_change_ptr = std::shared_ptr<registry_change>;
 
@@ -233,6 +251,10 @@ using lane_actor = caf::typed_actor<
     caf::reacts_to<flush_atom>,
     // From the journal: the round is on disk, or was refused for this reason (errc, 0: committed).
     caf::reacts_to<commit_atom, lane_round_ptr, std::uint8_t>,
+    // From the replicator: whether this node takes events for a shard from now on.
+    caf::reacts_to<role_atom, std::uint16_t, bool>,
+    // From the replicator: what was committed and has no items yet, since another node led it.
+    caf::reacts_to<follow_atom, lane_round_ptr>,
     // To itself: hand out more of what is committed.
     caf::reacts_to<next_atom>,
     // To itself: answer what has been durable for `visible_patience` and is not yet counted.

@@ -17,6 +17,8 @@
 
 namespace tally::actors {
 
+class replication;
+
 /// Where the events of merchants lie that no snapshot holds yet, as found at opening: rounds by
 /// merchant. Each lane owns its own part and forgets what it has handed over.
 using tail_index = std::unordered_map<std::string, std::vector<persistence::round_number>>;
@@ -55,6 +57,7 @@ struct node_env {
   std::unique_ptr<persistence::state_store> state;
   std::unique_ptr<persistence::history> history;
   generation_table generations;
+  replication* copies = nullptr;  // null: this node has the only copy of every shard
   switch_tail tail_of_switch;
   // Every event of an earlier round is in a snapshot of the serving generation, and on disk.
   std::atomic<persistence::round_number> saved_before{0};
@@ -83,6 +86,9 @@ struct node_env {
   std::atomic<bool> draining{false};
   std::atomic<std::uint64_t> log_bytes_now{0};  // grows with every round
   std::atomic<persistence::round_number> last_round{0};
+  // Some chunk of this round is not committed, or no lane was told; 0: of none. To be read before
+  // lanes are asked.
+  std::atomic<persistence::round_number> untold_from{0};
   std::string broken;  // set before `is_broken`
   std::atomic<bool> is_broken{false};
   std::atomic<std::uint32_t> deletions{0};  // of merchants, since the start

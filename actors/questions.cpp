@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/event_scan.hpp"
+#include "actors/replication.hpp"
 #include "persistence/named_filter_store.hpp"
 
 namespace tally::actors {
@@ -71,6 +72,19 @@ void with_named_filters(const node_env_ptr& env, Question q,
       });
 }
 
+/// An answer is given only where no other node can know more.
+template <class Reply>
+callback<Reply> only_where_led(const node_env_ptr& env, std::string_view merchant,
+                               callback<Reply> then) {
+  if (env->copies == nullptr) return then;
+  return [env, shard = shard_of(merchant_hash(merchant)),
+          then = std::move(then)](result<Reply> reply) {
+    if (!env->copies->may_read(shard))
+      return then(failure{errc::unavailable, "another node leads the merchant's shard"});
+    then(std::move(reply));
+  };
+}
+
 /// Where a question goes.
 struct way_in {
   node_env_ptr env;
@@ -82,6 +96,7 @@ template <class Question, class Reply, class Plan, class Finish>
 void send_report(const way_in& to, Question q, asking how, callback<Reply> then, Plan plan,
                  Finish finish) {
   auto job = new_job(std::move(how));
+  then = only_where_led(to.env, asked_in(q).merchant, std::move(then));
   job->failed = [then](const failure& why) { then(why); };
   with_named_filters(to.env, std::move(q), job->failed, [=, lane = to.lane](Question named) {
     job->asked = asked_in(named);
@@ -100,6 +115,7 @@ void send_report(const way_in& to, Question q, asking how, callback<Reply> then,
 void ask_question(const node_env_ptr& env, const std::vector<lane_actor>& lanes, question q,
                   asking how, callback<query_reply> then) {
   auto job = new_job(std::move(how));
+  then = only_where_led(env, q.merchant, std::move(then));
   job->failed = [then](const failure& why) { then(why); };
   job->finish = [then](scan& found, query_reply reply) {
     auto table = found.finish();

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "actors/keeper.hpp"
+#include "actors/replication.hpp"
 #include "domain/shard.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
@@ -129,7 +130,8 @@ status note_sealed(const persistence::history& past, std::vector<tail_index>& ta
 
 /// A full disk must not keep a node from starting: the salt then waits for the keeper to store it.
 status open_salts(node_env& env) {
-  const auto turn = persistence::turn_salts(*env.journal, persistence::day_of(env.now()));
+  const auto turn = persistence::turn_salts(*env.journal, persistence::day_of(env.now()),
+                                            shared_salts(env.copies));
   if (!turn) return turn.error();
   auto salts = turn->salts;
   if (!turn->records.empty()) {
@@ -139,6 +141,17 @@ status open_salts(node_env& env) {
   }
   env.salts.set(salts);
   return done{};
+}
+
+/// Nodes of a cluster believe each other's tokens.
+result<std::string> token_secret(node_env& env) {
+  constexpr auto key = "token_secret";
+  if (env.copies == nullptr) return fixed(*env.journal, key, persistence::random_secret());
+  auto shared = env.copies->secret("token");
+  if (!shared) return shared;
+  if (const auto known = env.journal->get_meta(key); known && *known == *shared) return shared;
+  if (auto put = env.journal->put_meta({{key, *shared}}); !put) return put.error();
+  return shared;
 }
 
 /// Where the unsaved tail begins, and who may lack more than that.
@@ -189,7 +202,7 @@ result<opened_node> open_node(node_env& env) {
   auto& log = *env.journal;
   const auto zone = fixed(log, "settings/zone", env.options.default_zone);
   const auto currency = fixed(log, "settings/currency", env.options.default_currency);
-  const auto secret = fixed(log, "token_secret", persistence::random_secret());
+  const auto secret = token_secret(env);
   for (const auto* value : {&zone, &currency, &secret})
     if (!*value) return value->error();
   if (auto salted = open_salts(env); !salted) return salted.error();

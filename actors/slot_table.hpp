@@ -23,6 +23,7 @@ struct merchant_slot {
   persistence::round_number last_sent_round = 0;
   std::uint32_t gathered = 0;  // events that are in a round and not handed out: they point here
   bool sleeping = false;
+  bool saving = false;  // it was asked to save and has not said that it did
   std::chrono::steady_clock::time_point used{};
   // token bucket for write_events_per_s
   double tokens = 0;

@@ -105,6 +105,8 @@ std::string_view kind_name(event_kind kind) {
       return "identify";
     case event_kind::promotion:
       return "promotion";
+    case event_kind::registry:
+      return "registry";
     case event_kind::data:
       break;
   }

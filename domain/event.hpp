@@ -21,6 +21,7 @@ enum class event_kind : std::uint8_t {
                   // only the first one of a merchant, before any data, takes effect
   identify = 3,   // visitor `visitor` is user `user`; traits in `props`
   promotion = 4,  // questions see generation `count` from here on; counts nothing
+  registry = 5,   // `raw`: settings and keys that every copy of the shard keeps; counts nothing
 };
 
 /// Where the id came from; decides how long a repeat is recognised. Numbers rest on disk.

@@ -219,19 +219,22 @@ void replica_core::advance_to(std::uint64_t commit) {
   complete(std::move(tickets), append_outcome::committed);
 }
 
-bool replica_core::may_read(const instant& now) const {
-  if (!lead_ || halted_) return false;
-  if (rules_.reads_wait_for_epoch_start && commit_ < lead_->epoch_start) return false;
+steady_time replica_core::read_until() const {
+  constexpr steady_time never{}, always = steady_time::max();
+  if (!lead_ || halted_) return never;
+  if (rules_.reads_wait_for_epoch_start && commit_ < lead_->epoch_start) return never;
   const bool gives_up = std::ranges::any_of(
       doubts_, [](const doubt& d) { return d.purpose == swap_purpose::hand_over; });
-  if (gives_up && rules_.handover_in_doubt_stops_reads) return false;
-  if (!rules_.lease_checked) return true;
-  return std::ranges::all_of(commit_set(), [&](replica_id id) {
-    if (id == id_) return true;
+  if (gives_up && rules_.handover_in_doubt_stops_reads) return never;
+  if (!rules_.lease_checked) return always;
+  auto until = always;
+  for (const auto id : commit_set()) {
+    if (id == id_) continue;
     const auto found = lead_->peers.find(id);
-    return found != lead_->peers.end() && found->second.echoed &&
-           now.steady - *found->second.echoed < options_.lease;
-  });
+    if (found == lead_->peers.end() || !found->second.echoed) return never;
+    until = std::min(until, *found->second.echoed + options_.lease);
+  }
+  return until;
 }
 
 std::uint64_t replica_core::trim_limit() const {

@@ -31,7 +31,9 @@ class replica_core {
 
   /// True where this copy leads, knows everything that was ever acknowledged, and no other copy can
   /// have opened in its place. To be asked when the answer is built, not before.
-  [[nodiscard]] bool may_read(const instant& now) const;
+  [[nodiscard]] bool may_read(const instant& now) const { return now.steady < read_until(); }
+  /// Before that time may_read() is true, where no event comes in between; zero: it is not.
+  [[nodiscard]] steady_time read_until() const;
   /// Up to here the log may be trimmed once it is sealed: no in-sync copy needs it.
   [[nodiscard]] std::uint64_t trim_limit() const;
 

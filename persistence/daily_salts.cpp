@@ -34,7 +34,7 @@ std::int64_t day_of(event_time at) {
   return std::chrono::floor<std::chrono::days>(at).time_since_epoch().count();
 }
 
-result<salt_turn> turn_salts(const journal& log, std::int64_t day) {
+result<salt_turn> turn_salts(const journal& log, std::int64_t day, const salt_maker& make) {
   const auto found = log.list_meta(prefix);
   if (!found) return found.error();
   salt_turn turn;
@@ -52,7 +52,9 @@ result<salt_turn> turn_salts(const journal& log, std::int64_t day) {
     }
   }
   if (turn.salts.today.day == day) return turn;
-  turn.salts.today = fresh_salt(day);
+  const auto fresh = make ? make(day) : result<daily_salt>{fresh_salt(day)};
+  if (!fresh) return fresh.error();
+  turn.salts.today = *fresh;
   turn.records.push_back({std::string{prefix} + std::to_string(day),
                           {turn.salts.today.key.begin(), turn.salts.today.key.end()}});
   return turn;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -29,8 +30,10 @@ struct salt_turn {
   daily_salts salts;
   std::vector<record> records;  // to be put into `meta`; nothing where all is in place
 };
+/// Makes a day's salt; without one it is random.
+using salt_maker = std::function<result<daily_salt>(std::int64_t day)>;
 /// What has to change for `day`, and the salts that hold when it has.
-result<salt_turn> turn_salts(const journal& log, std::int64_t day);
+result<salt_turn> turn_salts(const journal& log, std::int64_t day, const salt_maker& make = {});
 
 /// The salts in use, for any thread.
 class salt_box {

@@ -247,7 +247,7 @@ struct written_times {
 bool read_other(msgpack_reader& in, std::uint64_t key, event& e, written_times& times) {
   switch (key) {
     case key_kind:
-      return read_enum(in, e.kind, event_kind::promotion);
+      return read_enum(in, e.kind, event_kind::registry);
     case key_origin:
       return read_enum(in, e.origin, id_origin::minted);
     case key_form:
@@ -335,6 +335,17 @@ std::string_view peek_merchant(std::string_view bytes) {
   std::string_view merchant;
   if (!in.map(pairs) || pairs == 0 || !in.number(key) || key != 0 || !in.text(merchant)) return {};
   return merchant;
+}
+
+event_kind peek_kind(std::string_view bytes) {
+  msgpack_reader in{bytes};
+  std::uint32_t pairs = 0;
+  std::uint64_t key = 0, kind = 0;
+  std::string_view merchant;
+  if (!in.map(pairs) || pairs < 2 || !in.number(key) || key != 0 || !in.text(merchant)) return {};
+  if (!in.number(key) || key != key_kind || !in.number(kind)) return event_kind::data;
+  return kind <= static_cast<std::uint64_t>(event_kind::registry) ? static_cast<event_kind>(kind)
+                                                                  : event_kind::data;
 }
 
 bool is_whole_map(std::string_view bytes) {

@@ -38,6 +38,8 @@ void encode_event(const event& e, std::string& out);
 
 /// Only the merchant of an encoded event, without looking at the rest; empty where there is none.
 [[nodiscard]] std::string_view peek_merchant(std::string_view bytes);
+/// Its kind, without decoding the rest; `data` where the bytes are no event.
+[[nodiscard]] event_kind peek_kind(std::string_view bytes);
 
 /// True for exactly one whole MessagePack map: what `props` and `extra` of an event must be.
 [[nodiscard]] bool is_whole_map(std::string_view bytes);

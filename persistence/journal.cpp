@@ -329,8 +329,18 @@ result<round_number> journal::append(const round_content& content) {
   const auto add = [&](rocksdb::WriteBatch& batch) {
     impl_->put_merchants(batch, content.merchants);
     impl_->put_meta(batch, content.meta);
+    for (const auto& [shard, offset] : content.commits) {
+      std::string key{meta_key::commit}, value;
+      byte_writer{key}.u16be(shard);
+      byte_writer{value}.u64be(offset);
+      batch.Put(impl_->meta, key, value);
+    }
   };
   return impl_->commit(content.chunks, add, content.cuts);
+}
+
+const std::optional<std::vector<std::uint64_t>>& journal::commits() const {
+  return impl_->commits_at_open;
 }
 
 void journal::show_up_to(std::uint16_t shard, std::uint64_t offset) {

@@ -57,6 +57,11 @@ struct round_content {
   std::vector<chunk_ptr> chunks;
   std::vector<record> merchants;  // puts into the family of that name, an empty value deletes
   std::vector<record> meta;       // as journal::put_meta
+  struct commit {
+    std::uint16_t shard = 0;
+    std::uint64_t offset = 0;
+  };
+  std::vector<commit> commits;  // nothing up to there is taken back any more
 };
 
 /// A round read back: `entries` point into `bytes`.
@@ -90,6 +95,9 @@ class journal {
                               const std::vector<record>& merchants);
   /// The same with what a replicated log needs beside it.
   result<round_number> append(const round_content& content);
+  /// The offsets up to which nothing is taken back any more, by shard, as last written; nothing
+  /// where this log was never one of several copies. Readers see no more of it after opening.
+  [[nodiscard]] const std::optional<std::vector<std::uint64_t>>& commits() const;
   /// From now on readers see of a shard only what is up to `offset`: what is behind it may still be
   /// taken back. Any thread.
   void show_up_to(std::uint16_t shard, std::uint64_t offset);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ using namespace std::string_view_literals;
 inline constexpr auto format = "\0format"sv;      // u32be, 1
 inline constexpr auto identity = "\0identity"sv;  // UUID, text
 inline constexpr auto ends = "\0ends"sv;          // encode(ends_record)
+inline constexpr auto commit = "\0commit/"sv;     // and u16be shard: u64be, see round_content
 inline constexpr auto dropped = "\0dropped"sv;    // u64be and crc32c: rounds up to it are not kept
 }  // namespace meta_key
 
@@ -70,6 +72,7 @@ struct journal::impl {
   status open_database();
   status check_format();
   status load_cuts();
+  status load_commits();
   status recover_ends();
   status check_watermark();
   status start();
@@ -129,6 +132,7 @@ struct journal::impl {
   log_filter filter;
   std::string identity;
   std::vector<shard_end> ends_at_open;
+  std::optional<std::vector<std::uint64_t>> commits_at_open;
   std::atomic<round_number> last_round{0};
   std::atomic<round_number> first_round{0};
 

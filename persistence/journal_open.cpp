@@ -368,6 +368,24 @@ status journal::impl::load_cuts() {
   return done{};
 }
 
+status journal::impl::load_commits() {
+  const auto records = list(meta, meta_key::commit, {}, std::string::npos);
+  if (!records) return records.error();
+  if (records->empty()) return done{};
+  commits_at_open.emplace(shard_count);
+  for (const auto& r : *records) {
+    byte_reader key{std::string_view{r.key}.substr(meta_key::commit.size())}, value{r.value};
+    const auto shard = key.u16be();
+    const auto offset = value.u64be();
+    if (!key.ok() || !value.ok() || !value.at_end() || shard >= shard_count)
+      return failure{errc::corrupt_record, "meta commit: damaged"};
+    (*commits_at_open)[shard] = offset;
+  }
+  for (std::uint16_t shard = 0; shard < shard_count; ++shard)
+    filter.show_up_to(shard, (*commits_at_open)[shard]);
+  return done{};
+}
+
 status journal::impl::recover_ends() {
   ends_record known{0, std::vector<shard_end>(shard_count)};
   if (auto saved = get(meta, meta_key::ends); saved) {
@@ -450,7 +468,7 @@ result<std::unique_ptr<journal>> journal::open(const journal_options& options) {
   auto i = std::make_unique<impl>(options);
   for (const auto step :
        {&impl::prepare_directory, &impl::open_database, &impl::check_format, &impl::load_cuts,
-        &impl::recover_ends, &impl::check_watermark, &impl::start})
+        &impl::load_commits, &impl::recover_ends, &impl::check_watermark, &impl::start})
     if (auto s = (i.get()->*step)(); !s) return s.error();
   return std::unique_ptr<journal>{new journal{std::move(i)}};
 }

@@ -308,6 +308,7 @@ applied apply_by_kind(merchant_state& state, const event& e, const place& where,
     case event_kind::identify:
       return apply_identify(state, e, where);
     case event_kind::promotion:
+    case event_kind::registry:
       return {effect::recorded, false, 10};  // alike in every generation
   }
   return {effect::recorded, false, 7};  // a kind of a later version

@@ -248,7 +248,7 @@ TEST(event_codec, malformed_bytes_are_refused) {
       {"number for a text", "\x81\x00\x01"sv},
       {"bin for a text", "\x81\x00\xc4\x01\x61"sv},
       {"text for bin", "\x81\x1a\xa1\x61"sv},
-      {"unknown kind", "\x81\x01\x05"sv},
+      {"unknown kind", "\x81\x01\x06"sv},
       {"unknown origin", "\x81\x03\x02"sv},
       {"unknown time form", "\x81\x04\x05"sv},
       {"unknown standard name", "\x81\x09\x05"sv},
