@@ -77,6 +77,7 @@ struct http_request {
   std::string client_address;  // number only, as trusted proxies tell; "" over a unix socket
   std::string request_id;
   bool keep_alive = true;
+  bool is_relayed = false;  // by another node of the cluster, which waits for the answer
   executor_ref loop;
 
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const {

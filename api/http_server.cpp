@@ -165,6 +165,10 @@ bool http_server::loop_post(std::size_t loop, std::function<void()> work) {
   return impl_->loops.at(loop)->mailbox()->post(std::move(work));
 }
 
+executor_ref http_server::loop(std::size_t i) const {
+  return executor_ref{impl_->loops.at(i)->mailbox()};
+}
+
 status http_server::change(const http_options& options) {
   const auto rules = make_rules(options);
   if (!rules) return rules.error();

@@ -71,6 +71,9 @@ class http_server {
   /// Runs `work` on that loop's thread. False where the loop has ended.
   bool loop_post(std::size_t loop, std::function<void()> work);
 
+  /// For requests that did not come over one of its connections.
+  [[nodiscard]] executor_ref loop(std::size_t i) const;
+
   [[nodiscard]] const http_stats& stats() const;
 
  private:

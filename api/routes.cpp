@@ -12,6 +12,7 @@
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
 #include "api/query_json.hpp"
+#include "api/relayed_request.hpp"
 #include "api/report_question.hpp"
 #include "api/routes_impl.hpp"
 #include "persistence/registry.hpp"
@@ -81,7 +82,9 @@ routes_options routes::options() const {
 void routes::change(const routes_options& options) {
   {
     const std::lock_guard lock{options_mutex_};
+    auto relay = std::move(options_.relay);  // stays what it is
     options_ = options;
+    options_.relay = std::move(relay);
   }
   keys_.clear(std::chrono::steady_clock::now());
   aliases_->forget();
@@ -278,9 +281,21 @@ bool routes::within_rate(const key_facts& key, const std::string& merchant, cons
   return false;
 }
 
-/// A key that may ask about any merchant hears that there is none of that name: 404.
-void routes::with_merchant(const key_facts& key, const std::string& merchant, respond answer,
+/// In a cluster the node that leads the merchant's shard answers, whichever node is asked.
+void routes::with_merchant(const request_ptr& request, const key_facts& key,
+                           const std::string& merchant, respond answer,
                            std::function<void(respond)> then) {
+  const auto relay = options().relay;
+  if (!relay) return with_merchant_here(key, merchant, std::move(answer), std::move(then));
+  answer_by_leader(*relay, *request, merchant, std::move(answer),
+                   [self = shared_from_this(), key, merchant, then = std::move(then)](respond to) {
+                     self->with_merchant_here(key, merchant, std::move(to), then);
+                   });
+}
+
+/// A key that may ask about any merchant hears that there is none of that name: 404.
+void routes::with_merchant_here(const key_facts& key, const std::string& merchant, respond answer,
+                                std::function<void(respond)> then) {
   if (key.scope == key_scope::read) return then(std::move(answer));
   auto self = shared_from_this();
   gate_.find(merchant, [self, merchant, answer = std::move(answer),
@@ -333,7 +348,7 @@ void routes::ask(const request_ptr& request, const key_facts& key, respond answe
   const auto merchant = asked->q.merchant;
   auto self = shared_from_this();
   auto kept = std::make_shared<query_request>(std::move(*asked));
-  with_merchant(key, merchant, std::move(answer), [self, kept, format](respond to) {
+  with_merchant(request, key, merchant, std::move(answer), [self, kept, format](respond to) {
     send_question(self->engine_, std::move(*kept), format, self->options().query_timeout,
                   [to = std::move(to), format](result<std::string> text) {
                     if (!text) return to(from_failure(text.error()));
@@ -349,7 +364,7 @@ void routes::ask_report(const request_ptr& request, const key_facts& key, respon
   if (!may_read(key, merchant, "/site_id", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto self = shared_from_this();
-  with_merchant(key, merchant, std::move(answer),
+  with_merchant(request, key, merchant, std::move(answer),
                 [self, merchant, send = std::move(asked->send)](respond to) {
                   send(self->engine_, merchant, self->options().query_timeout,
                        [to = std::move(to)](result<std::string> text) {
@@ -368,7 +383,7 @@ void routes::export_page(const request_ptr& request, const key_facts& key, respo
   asked->wish.merchant = merchant;
   auto self = shared_from_this();
   auto kept = std::make_shared<export_request>(std::move(*asked));
-  with_merchant(key, merchant, std::move(answer), [self, kept](respond to) {
+  with_merchant(request, key, merchant, std::move(answer), [self, kept](respond to) {
     const auto format = kept->format;
     run_export(self->engine_, std::move(*kept), self->options().query_timeout,
                [to = std::move(to), format](result<exported_text> page) {
@@ -383,7 +398,7 @@ void routes::show_merchant(const request_ptr& request, const key_facts& key, res
   if (!may_read(key, merchant, "", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto self = shared_from_this();
-  with_merchant(key, merchant, std::move(answer), [self, merchant](const respond& to) {
+  with_merchant(request, key, merchant, std::move(answer), [self, merchant](const respond& to) {
     self->engine_.report(merchant, [to](const result<actors::merchant_report>& found) {
       to(found ? merchant_answer(*found) : from_failure(found.error()));
     });

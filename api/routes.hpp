@@ -9,6 +9,7 @@
 #include "api/ingest_types.hpp"
 #include "api/live_subscription.hpp"
 #include "api/stream_ingest.hpp"
+#include "cluster/request_relay.hpp"
 
 namespace tally::api {
 
@@ -20,6 +21,8 @@ struct routes_options {
   std::chrono::milliseconds query_timeout{10'000};
   stream_options stream;
   live_options live;
+  /// To the nodes that lead other shards; none: this node is alone.
+  std::shared_ptr<cluster::request_relay> relay{};
 };
 
 /// The public API: who may do what, and which function does it. The engine must live longer than
@@ -29,7 +32,8 @@ class public_api {
   public_api(actors::engine& engine, const routes_options& options);
 
   [[nodiscard]] handler handle() const;
-  /// Takes over limits (not `loops`) and forgets what keys were found to be. Any thread.
+  /// Takes over limits (not `loops` and `relay`) and forgets what keys were found to be. Any
+  /// thread.
   void change(const routes_options& options);
 
  private:

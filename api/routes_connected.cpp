@@ -40,7 +40,7 @@ void routes::show_live(const request_ptr& request, const key_facts& key, respond
         asking, text, [then](const http_response& r) { then(r.status != unknown_key); },
         [then](const request_ptr&, const key_facts&, const respond&) { then(true); });
   };
-  with_merchant(key, merchant, std::move(answer),
+  with_merchant(request, key, merchant, std::move(answer),
                 [self, request, merchant, still_good](respond to) {
                   answer_live(self->engine_, *request, merchant, still_good, self->options().live,
                               std::move(to));

@@ -57,8 +57,10 @@ class routes : public std::enable_shared_from_this<routes> {
   void show_live(const request_ptr& request, const key_facts& key, respond answer);
   void show_merchant(const request_ptr& request, const key_facts& key, respond answer);
   void pass_gate(ingest_request taken, bool may_create);
-  void with_merchant(const key_facts& key, const std::string& merchant, respond answer,
-                     std::function<void(respond)> then);
+  void with_merchant(const request_ptr& request, const key_facts& key, const std::string& merchant,
+                     respond answer, std::function<void(respond)> then);
+  void with_merchant_here(const key_facts& key, const std::string& merchant, respond answer,
+                          std::function<void(respond)> then);
   [[nodiscard]] static bool may_read(const key_facts& key, std::string& merchant,
                                      std::string_view pointer, const respond& answer);
   bool within_rate(const key_facts& key, const std::string& merchant, const respond& answer);
