@@ -38,6 +38,7 @@ void add_console_commands(CLI::App& root, action& chosen);
 void add_ruleset_check(CLI::App& root, action& chosen);
 void add_ruleset_example(CLI::App& root, action& chosen);
 void add_console(CLI::App& root, action& chosen);
+void add_local_cluster(CLI::App& root, action& chosen);
 void add_demo(CLI::App& root, action& chosen);
 void add_query(CLI::App& root, action& chosen);
 void add_export(CLI::App& root, action& chosen);

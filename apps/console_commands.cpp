@@ -16,7 +16,7 @@ struct remote_command {
   std::string_view options;
 };
 
-constexpr std::array<remote_command, 47> remote_commands{{
+constexpr std::array<remote_command, 49> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
@@ -58,6 +58,8 @@ constexpr std::array<remote_command, 47> remote_commands{{
     {"reprocess drop", "Delete a generation that serves nobody", "ID", ""},
     {"status", "What the node is and does", "", ""},
     {"shards", "Live merchants by lane", "", ""},
+    {"cluster status", "The cluster's nodes and what they lead and hold", "", ""},
+    {"cluster shards", "Who leads each shard, since when, and who has it in sync", "", ""},
     {"actors", "How many actors run", "", ""},
     {"snapshot", "Save a merchant's state now, or everyone's", "[ID]", ""},
     {"seal", "Move everything committed from the log into the history now", "", ""},

@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   add_offline(root, chosen);
   add_replay(root, chosen);
   add_console_commands(root, chosen);
+  add_local_cluster(root, chosen);
   add_ruleset_check(root, chosen);
   add_ruleset_example(root, chosen);
   add_query(root, chosen);

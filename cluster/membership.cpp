@@ -20,13 +20,6 @@ failure busy(const std::string& key) {
   return {errc::unavailable, key + " is changed too often"};
 }
 
-bool is_plain(std::string_view name) {
-  return !name.empty() && name.size() <= name_size_max && std::ranges::all_of(name, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_' || c == '.';
-  });
-}
-
 /// The value at `key`, or what `make` gives where there is none; of several that make one at once
 /// one is kept.
 result<std::string> get_or_create(etcd_client& client, const std::string& key,
@@ -107,13 +100,20 @@ result<std::optional<node_id>> take_number(etcd_client& client, std::string_view
 
 }  // namespace
 
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= name_size_max && std::ranges::all_of(name, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
 result<joined_node> join_cluster(etcd_client& client, std::string_view cluster,
                                  std::uint64_t fresh_cluster, const joining_node& node) {
   if (auto name = validate_cluster_name(cluster); !name) return name.error();
   if (!parse_replica_id(node.identity)) {
     return failure{errc::bad_option, "identity: 32 hex digits are needed"};
   }
-  if (!is_plain(node.name)) {
+  if (!is_plain_name(node.name)) {
     return failure{errc::bad_option,
                    "cluster.node_name: 1 to 128 letters, digits, '-', '_' and '.' are needed"};
   }
@@ -161,7 +161,8 @@ status set_node_state(etcd_client& client, std::string_view cluster, node_id nod
 result<std::string> shared_secret(etcd_client& client, std::string_view cluster,
                                   std::string_view name, const std::function<std::string()>& make,
                                   std::chrono::seconds lasts) {
-  if (!is_plain(name)) return failure{errc::bad_option, "name of a secret: " + std::string{name}};
+  if (!is_plain_name(name))
+    return failure{errc::bad_option, "name of a secret: " + std::string{name}};
   const auto key = secret_key(cluster, name);
   return get_or_create(client, key, [&]() -> result<etcd_transaction::put> {
     if (lasts.count() == 0) return etcd_transaction::put{key, make(), 0};

@@ -17,6 +17,9 @@
 
 namespace tally::cluster {
 
+/// 1 to 128 letters, digits, '-', '_' and '.': what nodes and secrets may be called.
+[[nodiscard]] bool is_plain_name(std::string_view name);
+
 /// What a node brings when it joins.
 struct joining_node {
   std::string identity;  // 32 hex digits; must be on its disk before it joins

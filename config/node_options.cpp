@@ -1,6 +1,5 @@
 #include "config/node_options.hpp"
 
-#include "config/setting_values.hpp"
 #include "domain/money.hpp"
 #include "domain/zone.hpp"
 
@@ -75,50 +74,32 @@ void fill_http(http_settings& to, const settings& from) {
   to.live_heart_beat = from.duration("live.heart_beat");
 }
 
-failure wrong(const settings& from, std::string_view name, const std::string& what) {
-  const auto& value = from.get(name);
-  const auto where = value.where.empty() ? "" : value.where + ": ";
-  return {errc::bad_option, where + std::string{name} + ": '" + value.text + "' " + what};
-}
-
 status check(const node_options& options, const settings& from) {
-  if (options.engine.data_dir.empty()) return wrong(from, "node.data_dir", "is empty");
+  if (options.engine.data_dir.empty()) return wrong_setting(from, "node.data_dir", "is empty");
   if (zone::find(options.engine.default_zone) == nullptr) {
-    return wrong(from, "node.default_zone", "is no time zone");
+    return wrong_setting(from, "node.default_zone", "is no time zone");
   }
   if (!is_currency(options.engine.default_currency)) {
-    return wrong(from, "node.default_currency", "is no currency code");
+    return wrong_setting(from, "node.default_currency", "is no currency code");
   }
-  if (options.http.listen.empty()) return wrong(from, "http.listen", "names no listener");
+  if (options.http.listen.empty()) return wrong_setting(from, "http.listen", "names no listener");
   for (const auto& place : options.http.listen) {
     if (!place.starts_with("unix:") && !parse_host_port(place)) {
-      return wrong(from, "http.listen", "is neither HOST:PORT nor unix:PATH");
+      return wrong_setting(from, "http.listen", "is neither HOST:PORT nor unix:PATH");
     }
   }
-  if (!parse_host_port(options.http.admin)) return wrong(from, "http.admin", "is not HOST:PORT");
+  if (!parse_host_port(options.http.admin))
+    return wrong_setting(from, "http.admin", "is not HOST:PORT");
   if (options.http.event_bytes_max > options.http.body_bytes_max) {
-    return wrong(from, "events.event_bytes_max", "is more than http.body_bytes_max");
+    return wrong_setting(from, "events.event_bytes_max", "is more than http.body_bytes_max");
   }
   if (options.engine.ids_bytes_max > options.engine.state_memory_max) {
-    return wrong(from, "engine.ids_bytes_max", "is more than engine.state_memory_max");
+    return wrong_setting(from, "engine.ids_bytes_max", "is more than engine.state_memory_max");
   }
   return done{};
 }
 
 }  // namespace
-
-result<host_port> parse_host_port(const std::string& text) {
-  const failure bad{errc::bad_option, "'" + text + "' is not HOST:PORT"};
-  const auto colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return bad;
-  auto host = text.substr(0, colon);
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  if (!bracketed && host.find(':') != std::string::npos) return bad;
-  const auto port = parse_count(std::string_view{text}.substr(colon + 1));
-  if (!port || *port > 65'535) return bad;
-  return host_port{host, static_cast<std::uint16_t>(*port)};
-}
 
 result<node_options> make_node_options(const settings& from) {
   node_options options;
@@ -130,9 +111,12 @@ result<node_options> make_node_options(const settings& from) {
   options.log_level = from.text("log.level");
   options.log_format = from.text("log.format");
   const auto console = parse_host_port(from.text("node.console"));
-  if (!console) return wrong(from, "node.console", "is not HOST:PORT");
+  if (!console) return wrong_setting(from, "node.console", "is not HOST:PORT");
   options.engine.console_host = console->host;
   options.engine.console_port = console->port;
+  auto clustered = make_cluster_settings(from);
+  if (!clustered) return clustered.error();
+  options.cluster = std::move(*clustered);
   if (const auto good = check(options, from); !good) return good.error();
   return options;
 }

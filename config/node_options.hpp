@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/engine.hpp"
+#include "config/cluster_settings.hpp"
 #include "config/settings.hpp"
 
 namespace tally::config {
@@ -34,6 +35,7 @@ struct node_options {
   settings read_from;
   actors::engine_options engine;
   http_settings http;
+  cluster_settings cluster;
   std::chrono::milliseconds shutdown_timeout{}, drain_delay{};
   std::string log_level, log_format;
 };
@@ -41,13 +43,5 @@ struct node_options {
 /// bad_option where settings that are right one by one do not fit together or name no known zone,
 /// currency or address.
 result<node_options> make_node_options(const settings& from);
-
-/// A place to listen or connect: "HOST:PORT" or "[IPV6]:PORT".
-struct host_port {
-  std::string host;
-  std::uint16_t port = 0;
-};
-/// bad_option where the text is no such thing.
-result<host_port> parse_host_port(const std::string& text);
 
 }  // namespace tally::config

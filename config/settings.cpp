@@ -143,6 +143,10 @@ std::optional<std::string> as_text(const setting& s, const toml::node& node) {
     if (s.kind == setting_kind::count) return std::nullopt;
     return text->get();
   }
+  if (const auto* truth = node.as_boolean()) {
+    if (s.kind != setting_kind::choice) return std::nullopt;
+    return truth->get() ? "true" : "false";
+  }
   const auto* number = node.as_integer();
   const bool takes_numbers = s.kind == setting_kind::count || s.kind == setting_kind::size;
   if (number == nullptr || !takes_numbers) return std::nullopt;

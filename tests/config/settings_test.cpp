@@ -236,5 +236,81 @@ TEST(node_options, listeners_are_host_and_port_or_a_unix_path) {
   }
 }
 
+cluster_settings clustered(const std::string& more) {
+  settings s;
+  EXPECT_EQ(failure_of(s.read_toml("[cluster]\nname = \"shop\"\n" + more, "t.toml")), "");
+  const auto made = make_cluster_settings(s);
+  EXPECT_TRUE(made.ok()) << made.error().text();
+  return made.ok() ? *made : cluster_settings{};
+}
+std::string cluster_failure(const std::string& more) {
+  settings s;
+  EXPECT_EQ(failure_of(s.read_toml("[cluster]\nname = \"shop\"\n" + more, "t.toml")), "");
+  const auto made = make_cluster_settings(s);
+  return made.ok() ? "" : made.error().detail;
+}
+
+TEST(cluster_settings, without_a_name_a_node_is_on_its_own) {
+  settings s;
+  ASSERT_TRUE(s.read_toml("[cluster]\nlisten = \"nowhere\"\nmin_in_sync = 7", "t.toml"));
+  const auto made = make_cluster_settings(s);
+  ASSERT_TRUE(made.ok());
+  EXPECT_FALSE(made->is_used());
+}
+
+TEST(cluster_settings, defaults_are_those_of_the_parts) {
+  const auto c = clustered("");
+  EXPECT_TRUE(c.is_used());
+  EXPECT_FALSE(c.node_name.empty());
+  EXPECT_EQ(c.etcd.endpoints, std::vector<std::string>{"127.0.0.1:2379"});
+  EXPECT_EQ(c.peers.host, cluster::peer_options{}.host);
+  EXPECT_EQ(c.peers.port, 7702);
+  EXPECT_EQ(c.advertise, "127.0.0.1:7702");
+  EXPECT_EQ(c.placement.copies, placement_options{}.copies);
+  EXPECT_EQ(c.placement.min_in_sync, placement_options{}.min_in_sync);
+  EXPECT_EQ(c.placement.replace_after, placement_options{}.replace_after);
+}
+
+TEST(cluster_settings, beyond_loopback_certificates_or_a_clear_word_are_needed) {
+  EXPECT_NE(cluster_failure("listen = \"10.0.0.1:7702\"").find("cluster.insecure"),
+            std::string::npos);
+  EXPECT_TRUE(clustered("listen = \"10.0.0.1:7702\"\ninsecure = true").peers.insecure);
+  EXPECT_TRUE(clustered("listen = \"10.0.0.1:7702\"\ninsecure = \"true\"").peers.insecure);
+  const auto files = "ca_file = \"a\"\ncertificate_file = \"b\"\nkey_file = \"c\"\n";
+  const auto c = clustered(std::string{files} +
+                           "listen = \"0.0.0.0:7702\"\nadvertise = \"node-1.example:7702\"");
+  EXPECT_EQ(c.peers.host, "");
+  EXPECT_EQ(c.advertise, "node-1.example:7702");
+  EXPECT_EQ(c.peers.tls.key_file, "c");
+}
+
+TEST(cluster_settings, what_is_wrong_is_named) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"min_in_sync = 4", "t.toml:3:1: cluster.min_in_sync: '4' is more than cluster.copies"},
+      {"etcd = []", "t.toml:3:1: cluster.etcd: '' names no member"},
+      {"etcd = [\"a:2379\", \"b\"]", "t.toml:3:1: cluster.etcd: 'a:2379,b' is not HOST:PORT"},
+      {"etcd_user = \"tally\"", "cluster.etcd_password_file: '' goes with cluster.etcd_user"},
+      {"etcd_user = \"t\"\netcd_password_file = \"/nowhere\"",
+       "t.toml:4:1: cluster.etcd_password_file: '/nowhere' cannot be read or is empty"},
+      {"etcd_key_file = \"k\"",
+       "cluster.etcd_certificate_file: '' must be set, as cluster.etcd_key_file is"},
+      {"key_file = \"k\"\nca_file = \"c\"",
+       "cluster.certificate_file: '' must be set, as cluster.key_file is"},
+      {"listen = \"7702\"", "t.toml:3:1: cluster.listen: '7702' is not HOST:PORT"},
+      {"listen = \"0.0.0.0:7702\"\ninsecure = true",
+       "cluster.advertise: '' must be set where cluster.listen is no one address"},
+      {"advertise = \"0.0.0.0:7702\"",
+       "t.toml:3:1: cluster.advertise: '0.0.0.0:7702' is not HOST:PORT of one machine"},
+      {"node_name = \"a b\"",
+       "t.toml:3:1: cluster.node_name: 'a b' is not 1 to 128 letters, digits, '-', '_' and '.'"},
+  };
+  for (const auto& [more, detail] : cases) EXPECT_EQ(cluster_failure(more), detail) << more;
+  EXPECT_EQ(toml_failure("[log]\nlevel = true"),
+            "t.toml:2:1: log.level: 'true' is none of debug, info, warn or error");
+  settings s;
+  ASSERT_TRUE(s.read_toml("[cluster]\nname = \"a/b\"", "t.toml"));
+  EXPECT_NE(make_node_options(s).error().detail.find("cluster.name: 'a/b'"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tally::config
