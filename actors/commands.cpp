@@ -113,6 +113,17 @@ const std::vector<std::pair<std::string, std::string>>& command_help() {
   return all;
 }
 
+namespace {
+
+/// Commands that build or choose generations, which nodes do not do together yet.
+bool changes_counting(const std::vector<std::string>& words) {
+  if (words.size() < 2) return false;
+  return (words[0] == "reprocess" && words[1] != "status" && words[1] != "list") ||
+         (words[0] == "merchant" && words[1] == "set");
+}
+
+}  // namespace
+
 result<std::string> run_command(command_context& context, const std::vector<std::string>& words) {
   if (words.empty()) return usage("help");
   if (words[0] == "help") {
@@ -121,6 +132,9 @@ result<std::string> run_command(command_context& context, const std::vector<std:
       list.push_back({{"command", name}, {"help", help}});
     return json{{"commands", list}}.dump();
   }
+  if (context.env->copies != nullptr && changes_counting(words))
+    return failure{errc::unsupported,
+                   "not in a cluster yet: it would change how this node alone counts"};
   for (const auto* list : lists())
     for (const auto& c : *list) {
       const auto space = c.name.find(' ');

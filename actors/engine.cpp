@@ -389,7 +389,7 @@ std::string engine::not_ready() const {
   if (env.is_broken) return "journal broken: " + env.broken;
   if (env.disk_full) return "disk full";
   if (env.leaving || env.draining) return "draining";
-  return {};
+  return env.copies == nullptr ? std::string{} : env.copies->not_ready();
 }
 
 const engine_metrics& engine::metrics() const {

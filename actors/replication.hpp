@@ -29,6 +29,8 @@ class replication {
   virtual void change(registry_change_ptr what) = 0;
   /// A secret that all nodes share, 32 random bytes, made by the first that asks. Blocks.
   virtual result<std::string> secret(const std::string& name) = 0;
+  /// Why the node should get no requests yet; empty once every shard was led and in sync.
+  [[nodiscard]] virtual std::string not_ready() const = 0;
   /// Whether this node leads the shard and no other can have opened in its place: asked when an
   /// answer is built. Any thread.
   [[nodiscard]] virtual bool may_read(std::uint16_t shard) const = 0;

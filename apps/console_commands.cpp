@@ -16,7 +16,7 @@ struct remote_command {
   std::string_view options;
 };
 
-constexpr std::array<remote_command, 49> remote_commands{{
+constexpr std::array<remote_command, 53> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE"},
     {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
@@ -59,6 +59,10 @@ constexpr std::array<remote_command, 49> remote_commands{{
     {"status", "What the node is and does", "", ""},
     {"shards", "Live merchants by lane", "", ""},
     {"cluster status", "The cluster's nodes and what they lead and hold", "", ""},
+    {"cluster add", "Let a node hold shards again", "NODE", ""},
+    {"cluster drain", "Have other nodes take what a node holds", "NODE", ""},
+    {"cluster remove", "The same, for good: it never comes back under this number", "NODE", ""},
+    {"cluster lead", "Have a node lead a shard", "SHARD NODE", ""},
     {"cluster shards", "Who leads each shard, since when, and who has it in sync", "", ""},
     {"actors", "How many actors run", "", ""},
     {"snapshot", "Save a merchant's state now, or everyone's", "[ID]", ""},

@@ -3,33 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
-#include <set>
+
+#include "domain/shard.hpp"
 
 namespace tally::cluster {
 namespace {
 
 using nlohmann::json;
-
-json numbers(const std::vector<node_id>& nodes) {
-  auto all = json::array();
-  for (const auto n : nodes) all.push_back(n.value);
-  return all;
-}
-
-/// How many shards each node leads, has a copy of, and has in sync.
-struct tally_of_node {
-  std::uint32_t leads = 0, copies = 0, in_sync = 0;
-};
-
-std::map<std::uint32_t, tally_of_node> count(const std::vector<shard_report>& shards) {
-  std::map<std::uint32_t, tally_of_node> by_node;
-  for (const auto& s : shards) {
-    ++by_node[s.leader.value].leads;
-    for (const auto n : s.copies) ++by_node[n.value].copies;
-    for (const auto n : s.in_sync) ++by_node[n.value].in_sync;
-  }
-  return by_node;
-}
 
 result<std::uint32_t> number_in(const std::string& text, const std::string& what) {
   std::uint32_t number = 0;
@@ -90,48 +70,10 @@ result<std::string> lead(clustered_node& node, const std::vector<std::string>& w
 
 }  // namespace
 
-result<std::string> status_json(const clustered_node& node) {
-  const auto shards = node.report();
-  if (shards.empty()) return failure{errc::unavailable, "the node does not answer"};
-  auto by_node = count(shards);
-  json reply{{"cluster", node.name()}, {"self", node.self().value}};
-  reply["nodes"] = json::array();
-  for (const auto& n : node.nodes()) {
-    const auto& counted = by_node[n.what.id.value];
-    json one{{"node", n.what.id.value},    {"name", n.what.name},
-             {"zone", n.what.zone},        {"state", std::string{to_string(n.what.state)}},
-             {"live", n.live.has_value()}, {"leads", counted.leads},
-             {"copies", counted.copies},   {"in_sync", counted.in_sync}};
-    if (n.live) {
-      one["version"] = n.live->version;
-      one["http"] = n.live->at.http;
-      one["peer"] = n.live->at.peer;
-      one["admin"] = n.live->at.admin;
-      one["console"] = n.live->at.console;
-    }
-    reply["nodes"].push_back(std::move(one));
-  }
-  reply["shards"] = json::array();
-  std::uint32_t lost = 0, thin = 0;
-  for (const auto& s : shards) {
-    lost += s.leader.value == 0 ? 1U : 0U;
-    thin += s.in_sync.size() < s.copies.size() ? 1U : 0U;
-    reply["shards"].push_back({{"shard", s.shard},
-                               {"leader", s.leader.value},
-                               {"epoch", s.epoch},
-                               {"in_sync", numbers(s.in_sync)},
-                               {"copies", numbers(s.copies)},
-                               {"end", s.end},
-                               {"commit", s.commit}});
-  }
-  reply["without_leader"] = lost;
-  reply["below_copies"] = thin;
-  return reply.dump();
-}
-
 std::map<std::string, cluster_command> commands_of(clustered_node& node) {
   return {
-      {"cluster status", [&node](const auto&) { return status_json(node); }},
+      {"cluster status", [&node](const auto&) { return cluster_status(node.picture()); }},
+      {"cluster shards", [&node](const auto&) { return cluster_shards(node.picture()); }},
       {"cluster add",
        [&node](const auto& words) { return set_state(node, words, node_state::active); }},
       {"cluster drain",

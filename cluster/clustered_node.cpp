@@ -79,6 +79,10 @@ result<std::string> identity_of(const std::string& data_dir) {
   return text;
 }
 
+event_time now_by_wall_clock() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
 /// Nothing to wait for but time.
 void pause(std::chrono::milliseconds time) {
   std::promise<void> never;
@@ -126,6 +130,8 @@ struct clustered_node::impl {
 
   clustered_node_options options;
   joined_node me;
+  std::mutex times_mutex;
+  leader_times times;  // since this node sees them
   request_handler handler;
   std::mutex client_mutex;
   std::unique_ptr<etcd_client> client;
@@ -207,8 +213,13 @@ status clustered_node::impl::join() {
   r.node = me.node;
   r.core = options.core;
   copies = std::make_unique<replicator>(r, ports());
-  store = std::make_unique<shard_store>(
-      at, [this](std::uint16_t shard, const shard_config& c) { copies->see(shard, c); });
+  store = std::make_unique<shard_store>(at, [this](std::uint16_t shard, const shard_config& c) {
+    {
+      const std::scoped_lock hold{times_mutex};
+      times.note(shard, c, now_by_wall_clock());
+    }
+    copies->see(shard, c);
+  });
   peer_links::callbacks told;
   told.on_messages = [this](node_id from, std::vector<replica_message> messages) {
     copies->receive(from, std::move(messages));
@@ -248,9 +259,10 @@ void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
 
 status clustered_node::impl::begin(node_addresses at) {
   if (!copies->recovered()) return copies->recovered();
-  const auto& host = options.peer_host.empty() ? options.peer.host : options.peer_host;
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  at.peer = (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(links->port());
+  const auto colon = options.advertise.rfind(':');
+  const auto host = options.advertise.substr(0, colon);
+  const auto port = options.advertise.substr(colon + 1);
+  at.peer = host + ':' + (port == "0" ? std::to_string(links->port()) : port);
   membership_options m;
   m.etcd = options.etcd;
   m.cluster = options.cluster;
@@ -307,11 +319,18 @@ void clustered_node::ask(node_id to, std::string kind, std::string body,
 bool clustered_node::leave(std::chrono::milliseconds limit) {
   return impl_->copies->leave(limit);
 }
-std::vector<shard_report> clustered_node::report() const {
-  return impl_->copies->report();
-}
-const std::string& clustered_node::name() const {
-  return impl_->options.cluster;
+cluster_picture clustered_node::picture() const {
+  auto& of = *impl_;
+  cluster_picture p;
+  p.name = of.options.cluster;
+  p.cluster = of.me.cluster;
+  p.self = of.me.node;
+  p.nodes = nodes();
+  p.shards = of.store->known();
+  if (of.who) p.planned = of.who->placement();
+  const std::scoped_lock hold{of.times_mutex};
+  p.times = of.times;
+  return p;
 }
 std::uint32_t clustered_node::min_in_sync() const {
   return impl_->options.core.min_in_sync;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cluster/balancer.hpp"
+#include "cluster/cluster_status.hpp"
 #include "cluster/etcd_client.hpp"
 #include "cluster/membership.hpp"
 #include "cluster/peer_links.hpp"
@@ -18,7 +19,7 @@ struct clustered_node_options {
   std::string cluster;   // its name in etcd
   std::string data_dir;  // holds the node's identity
   std::string name, zone, version;
-  std::string peer_host;  // where others reach this node; empty: where it listens
+  std::string advertise;  // HOST:PORT where others reach it; port 0: the one that is listened at
   etcd_options etcd;
   peer_options peer;
   placement_options placement;
@@ -59,9 +60,8 @@ class clustered_node {
 
   /// All nodes that ever joined.
   [[nodiscard]] std::vector<cluster_node> nodes() const;
-  /// See replicator::report().
-  [[nodiscard]] std::vector<shard_report> report() const;
-  [[nodiscard]] const std::string& name() const;
+  /// All that it knows of the cluster.
+  [[nodiscard]] cluster_picture picture() const;
   [[nodiscard]] std::uint32_t min_in_sync() const;
   /// Blocks, as set_node_state() does.
   status set_state(node_id node, node_state state);

@@ -105,6 +105,12 @@ result<std::string> replicator::secret(const std::string& name) {
   return shared_->ports.secret(name);
 }
 
+std::string replicator::not_ready() const {
+  const auto shards = shared_->shards_unready.load();
+  return shards == 0 ? std::string{}
+                     : std::to_string(shards) + " shards have no leader or too few copies in sync";
+}
+
 bool replicator::may_read(std::uint16_t shard) const {
   const auto now = std::chrono::duration_cast<steady_time>(steady_clock::now().time_since_epoch());
   return now.count() < shared_->seen[shard].read_until_us.load(std::memory_order_acquire);

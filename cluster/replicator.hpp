@@ -68,6 +68,7 @@ class replicator final : public actors::replication {
   void submit(actors::submission_ptr events) override;
   void change(actors::registry_change_ptr what) override;
   result<std::string> secret(const std::string& name) override;
+  [[nodiscard]] std::string not_ready() const override;
   [[nodiscard]] bool may_read(std::uint16_t shard) const override;
 
   /// What went wrong while the copies were read back; spawn() cannot say it.

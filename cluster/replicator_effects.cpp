@@ -33,6 +33,9 @@ void replicator_state::publish(std::uint16_t shard) {
   const auto leader = node_of(shard, core.leader());
   if (seen.leader.load(std::memory_order_relaxed) != leader.value)
     seen.leader.store(leader.value, std::memory_order_release);
+  const bool is_ready =
+      leader.value != 0 && core.config().in_sync.size() >= shared_->options.core.min_in_sync;
+  if (is_ready && !std::exchange(copies_[shard].was_ready, true)) --shared_->shards_unready;
 }
 
 node_id replicator_state::node_of(std::uint16_t shard, replica_id id) const {

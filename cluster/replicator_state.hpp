@@ -48,6 +48,8 @@ struct replicator::shared {
   std::atomic<std::uint64_t> forwarded_bytes{0};
   std::atomic<bool> has_ended{false};
   std::atomic<std::int64_t> turned_at_us{0};  // steady clock
+  // Never seen to be usable since the start; each counts once.
+  std::atomic<std::uint32_t> shards_unready{shard_count};
 
   mutable std::mutex mutex;  // the actor comes and goes
   replicator_actor actor;
@@ -113,6 +115,7 @@ struct replicator_state {
     std::uint64_t commit_written = 0;
     std::uint64_t opens_at = 0;  // lanes are told that this node leads once this is committed
     bool waits_to_open = false, is_open = false;
+    bool was_ready = false;
     std::vector<keeping> waiting;
   };
   struct ticket {

@@ -43,6 +43,7 @@ void replicator_state::hand_over(std::uint16_t shard, node_id to) {
 
 void replicator_state::place(std::uint16_t shard, std::vector<node_id> nodes) {
   copies_[shard].placed = std::move(nodes);
+  if (copies_[shard].core->config().version == 0) create(shard);
 }
 
 bool replicator_state::is_wanted_here(const kept_copy& copy) const {

@@ -13,6 +13,8 @@
 #include "api/report_question.hpp"
 #include "api/retry_rejects.hpp"
 #include "api/routes.hpp"
+#include "cluster/cluster_commands.hpp"
+#include "cluster/clustered_node.hpp"
 #include "config/token_file.hpp"
 
 namespace tally::config {
@@ -68,16 +70,56 @@ void wanted_signals(sigset_t& set) {
 
 struct running_node::impl {
   node_options options;
+  std::unique_ptr<cluster::clustered_node> cluster;  // ends after the engine
   std::unique_ptr<actors::engine> engine;
   std::unique_ptr<api::public_api> routes;
   std::unique_ptr<api::http_server> open;  // the public listeners
   std::unique_ptr<api::http_server> admin;
   std::string token;
 
+  status join();
+  status take_part();
   status listen();
   status reload(const result<node_options>& fresh);
   [[nodiscard]] int drain() const;
 };
+
+/// Where the node is one of several.
+status running_node::impl::join() {
+  const auto& from = options.cluster;
+  if (!from.is_used()) return done{};
+  cluster::clustered_node_options to;
+  to.cluster = from.name;
+  to.data_dir = options.engine.data_dir;
+  to.name = from.node_name;
+  to.zone = from.zone;
+  to.version = TALLY_VERSION;
+  to.advertise = from.advertise;
+  to.etcd = from.etcd;
+  to.peer = from.peers;
+  to.placement = from.placement;
+  to.core.min_in_sync = static_cast<std::uint32_t>(from.placement.min_in_sync);
+  auto joined = cluster::clustered_node::join(std::move(to));
+  if (!joined) return joined.error();
+  cluster = std::move(*joined);
+  options.engine.copies = &cluster->copies();
+  return done{};
+}
+
+/// Tells the others where this node listens, and takes commands about the cluster.
+status running_node::impl::take_part() {
+  if (!cluster) return done{};
+  cluster::node_addresses at;
+  for (const auto& place : open->endpoints())
+    if (at.http.empty() && !place.starts_with("unix:")) at.http = place;
+  at.admin = admin->endpoints().front();
+  at.console = options.engine.console_host + ':' + std::to_string(engine->console_port());
+  for (auto& [words, run] : cluster::commands_of(*cluster))
+    engine->add_command(
+        words, [run = run](const std::vector<std::string>& asked,
+                           const actors::callback<std::string>& then) { then(run(asked)); });
+  return cluster->begin(std::move(at));
+}
 
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
@@ -122,6 +164,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
   // The journal's own thread finds out that the disk is gone; the process ends by its signal.
   made->options.engine.on_broken = [](const std::string&) { kill(getpid(), SIGUSR2); };
   made->options.engine.on_drain = [] { kill(getpid(), SIGTERM); };
+  if (auto joined = made->join(); !joined) return joined.error();
   auto engine = actors::engine::start(made->options.engine);
   if (!engine) return engine.error();
   made->engine = std::move(*engine);
@@ -151,6 +194,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
                                                   actors::callback<std::string> then) {
     api::retry_rejects(started, words.size() > 2 ? words[2] : "", std::move(then));
   });
+  if (auto part = made->take_part(); !part) return part.error();
   made->token = started.console_token();
   const auto written = write_token(options.engine.data_dir, started.console_port(), made->token);
   if (!written) return written.error();
@@ -181,6 +225,10 @@ int running_node::impl::drain() const {
   engine->leave();
   std::promise<void> never;  // nothing to wait for but time
   never.get_future().wait_for(options.drain_delay);
+  if (cluster) {
+    const bool given = cluster->leave(options.shutdown_timeout / 2);
+    spdlog::info("shards_given_away all={}", given);
+  }
   open->stop_accepting();
   const bool answered = open->drain(options.shutdown_timeout);
   const auto saved = engine->drain(options.shutdown_timeout);
