@@ -224,11 +224,8 @@ status clustered_node::impl::join() {
   told.on_messages = [this](node_id from, std::vector<replica_message> messages) {
     copies->receive(from, std::move(messages));
   };
-  told.on_up = [](node_id peer) { spdlog::info("peer_up node={}", peer.value); };
-  told.on_down = [this](node_id peer) {
-    spdlog::warn("peer_down node={}", peer.value);
-    copies->peer_down(peer);
-  };
+  told.on_up = [](node_id) {};
+  told.on_down = [this](node_id peer) { copies->peer_down(peer); };
   told.on_request = [this](node_id from, const std::string& kind, std::string body, auto reply) {
     answer(from, kind, std::move(body), std::move(reply));
   };

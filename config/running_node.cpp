@@ -10,12 +10,15 @@
 
 #include "api/export_request.hpp"
 #include "api/http_server.hpp"
+#include "api/relayed_request.hpp"
 #include "api/report_question.hpp"
 #include "api/retry_rejects.hpp"
 #include "api/routes.hpp"
 #include "cluster/cluster_commands.hpp"
 #include "cluster/clustered_node.hpp"
+#include "cluster/request_relay.hpp"
 #include "config/token_file.hpp"
+#include "domain/shard.hpp"
 
 namespace tally::config {
 namespace {
@@ -68,6 +71,26 @@ void wanted_signals(sigset_t& set) {
 
 }  // namespace
 
+namespace {
+
+/// Questions go to the node that leads the merchant's shard.
+std::shared_ptr<cluster::request_relay> relay_to_leaders(cluster::clustered_node& node) {
+  cluster::request_relay::ways ways;
+  ways.leader_elsewhere = [&node](std::string_view merchant) -> std::optional<node_id> {
+    const auto leader = node.copies().leader_of(shard_of(merchant_hash(merchant)));
+    if (leader.value == 0 || leader == node.self()) return std::nullopt;
+    return leader;
+  };
+  ways.ask = [&node](node_id to, const std::string& kind, const std::string& body,
+                     std::chrono::milliseconds timeout,
+                     std::function<void(result<std::string>)> then) {
+    node.ask(to, kind, body, timeout, std::move(then));
+  };
+  return std::make_shared<cluster::request_relay>(std::move(ways));
+}
+
+}  // namespace
+
 struct running_node::impl {
   node_options options;
   std::unique_ptr<cluster::clustered_node> cluster;  // ends after the engine
@@ -114,6 +137,13 @@ status running_node::impl::take_part() {
     if (at.http.empty() && !place.starts_with("unix:")) at.http = place;
   at.admin = admin->endpoints().front();
   at.console = options.engine.console_host + ':' + std::to_string(engine->console_port());
+  cluster->set_request_handler([this, next = std::make_shared<std::atomic<std::size_t>>(0)](
+                                   node_id, const std::string& kind, const std::string& body,
+                                   const std::function<void(result<std::string>)>& reply) {
+    if (kind != cluster::relay_kind)
+      return reply(failure{errc::unsupported, "request '" + kind + "' is unknown here"});
+    api::serve_relayed(*open, (*next)++ % open->loops(), routes->handle(), body, reply);
+  });
   for (auto& [words, run] : cluster::commands_of(*cluster))
     engine->add_command(
         words, [run = run](const std::vector<std::string>& asked,
@@ -123,7 +153,9 @@ status running_node::impl::take_part() {
 
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
-  routes = std::make_unique<api::public_api>(*engine, route_options(options.http, http.loops));
+  auto served = route_options(options.http, http.loops);
+  if (cluster) served.relay = relay_to_leaders(*cluster);
+  routes = std::make_unique<api::public_api>(*engine, served);
   auto server = api::http_server::start(http, routes->handle());
   if (!server) return server.error();
   open = std::move(*server);
