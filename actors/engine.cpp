@@ -434,6 +434,7 @@ status engine::drain(std::chrono::milliseconds limit) {
   // A last answered request means that the journal's thread is idle and may be closed.
   asker->request(self.journal, left(), meta_atom::value, std::string{"drained"}, std::string{"1"})
       .receive([](bool) {}, [](caf::error&) {});
+  if (self.env->copies != nullptr) self.env->copies->end();
   if (const auto closed = self.env->journal->close(); !closed) outcome = closed.error();
   self.drained = true;
   return outcome;

@@ -20,7 +20,8 @@ class replication {
   virtual journal_actor spawn(caf::actor_system& system, const node_env_ptr& env) = 0;
   /// The lanes that are told, by number. Called once.
   virtual void begin(std::vector<lane_actor> lanes) = 0;
-  /// The engine's actors end: nothing is told any more.
+  /// Nothing is written or told any more once this returns: the journal may be closed. May be
+  /// called again.
   virtual void end() = 0;
 
   /// Takes events to the leaders of their shards and settles them. Any thread.

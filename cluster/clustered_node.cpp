@@ -240,7 +240,9 @@ status clustered_node::impl::join() {
 void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
   std::vector<peer_address> peers;
   std::vector<node_id> live;
+  std::size_t active = 0;
   for (const auto& n : nodes) {
+    active += n.what.state == node_state::active ? 1U : 0U;
     if (!n.live) continue;
     live.push_back(n.what.id);
     if (n.what.id == me.node) continue;
@@ -250,6 +252,11 @@ void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
     else
       spdlog::error("peer_unknown node={} reason={}", n.what.id.value, at.error().text());
   }
+  // Keys and settings are looked up on this node's own disk.
+  if (active > options.placement.copies)
+    spdlog::error("more_nodes_than_copies nodes={} copies={} reason=\"a node without a copy of a "
+                  "shard does not know its merchants: raise cluster.copies on every node\"",
+                  active, options.placement.copies);
   copies->set_live(std::move(live));
   links->set_peers(std::move(peers));
 }

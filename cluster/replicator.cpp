@@ -14,6 +14,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_every{20};
 constexpr std::chrono::seconds look_limit{5};
+constexpr std::chrono::seconds end_limit{30};  // a disk that takes longer for one write hangs
 
 replicator_actor::behavior_type run(replicator_actor::stateful_pointer<replicator_state> self,
                                     const std::shared_ptr<replicator::shared>& shared) {
@@ -88,9 +89,19 @@ void replicator::begin(std::vector<actors::lane_actor> lanes) {
 
 void replicator::end() {
   shared_->has_ended = true;
-  const std::scoped_lock hold{shared_->mutex};
-  if (shared_->actor) caf::anon_send_exit(shared_->actor, caf::exit_reason::kill);
-  shared_->actor = nullptr;
+  replicator_actor actor;
+  {
+    const std::scoped_lock hold{shared_->mutex};
+    actor = std::exchange(shared_->actor, nullptr);
+  }
+  if (!actor) return;
+  // What it is writing just now is still written.
+  auto is_idle = std::make_shared<std::promise<void>>();
+  auto idle = is_idle->get_future();
+  caf::anon_send(actor, actors::run_atom::value,
+                 std::make_shared<std::function<void()>>([is_idle] { is_idle->set_value(); }));
+  idle.wait_for(end_limit);
+  caf::anon_send_exit(actor, caf::exit_reason::kill);
 }
 
 void replicator::submit(actors::submission_ptr events) {

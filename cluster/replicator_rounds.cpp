@@ -115,10 +115,10 @@ bool replicator_state::has_work() const {
 void replicator_state::flush() {
   flush_scheduled_ = false;
   shared_->turned_at_us = now().steady.count();
-  if (env_->is_broken) return;
+  if (env_->is_broken || shared_->has_ended) return;
   is_flushing_ = true;
   send_out();  // followers write at the same time
-  while (has_work() && !env_->is_broken)
+  while (has_work() && !env_->is_broken && !shared_->has_ended)
     if (!write()) break;
   open_shards();
   tell_lanes();
@@ -274,6 +274,7 @@ void replicator_state::probe() {
 }
 
 bool replicator_state::put_meta(const std::string& key, const std::string& value) {
+  if (shared_->has_ended) return false;
   const auto put = env_->journal->put_meta({{key, value}});
   if (!put) spdlog::error("meta_not_written key={} reason={}", key, put.error().text());
   return put.ok();
@@ -281,6 +282,7 @@ bool replicator_state::put_meta(const std::string& key, const std::string& value
 
 /// Only where no copy lags: those that do read this log.
 bool replicator_state::drop_before(persistence::round_number round) {
+  if (shared_->has_ended) return false;
   for (const auto& copy : copies_) {
     const auto& config = copy.core->config();
     if (config.copies.size() != config.in_sync.size()) return true;

@@ -194,3 +194,5 @@ def test_a_node_that_is_ended_gives_its_shards_away_without_a_refusal(workspace)
     seen = cluster.run(1, "cluster", "status")
     gone = [n for n in seen["nodes"] if not n["live"]]
     check_equal([n["leads"] for n in gone], [0], "what the ended node leads")
+    with open(f"{cluster.folder}/node-1/node.log", encoding="utf-8") as log:
+        check("node_stopped answered=true saved=true" in log.read(), "it ended in order")
