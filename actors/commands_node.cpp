@@ -5,6 +5,7 @@
 #include "actors/command_parts.hpp"
 #include "domain/client_time.hpp"
 #include "domain/shard.hpp"
+#include "domain/user_agent.hpp"
 #include "persistence/backup.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/registry.hpp"
@@ -32,6 +33,7 @@ outcome_text node_status(command_context& context, const arguments&) {
               {"live_bytes", env.metrics.live_bytes.load()},
               {"id_bytes", env.metrics.id_bytes.load()},
               {"queue_bytes", env.metrics.queue_bytes.load()},
+              {"user_agents", "uap-core " + std::string{agent_data_version()}},
               {"events",
                {{"accepted", env.metrics.events_accepted.load()},
                 {"duplicate", env.metrics.events_duplicate.load()},
@@ -159,7 +161,12 @@ json round_json(persistence::round_number number,
                                                                {"kind", static_cast<int>(e.kind)},
                                                                {"id", e.id},
                                                                {"name", e.name},
+                                                               {"visitor", e.visitor},
                                                                {"network", e.network},
+                                                               {"country", e.country},
+                                                               {"device", e.device},
+                                                               {"browser", e.browser},
+                                                               {"os", e.os},
                                                                {"at", format_rfc3339(e.at)}});
                                   });
     chunks.push_back(std::move(chunk));

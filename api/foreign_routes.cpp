@@ -5,7 +5,6 @@
 
 #include "api/credentials.hpp"
 #include "api/ga4.hpp"
-#include "api/ingest_event.hpp"
 #include "api/jitsu.hpp"
 #include "api/matomo.hpp"
 #include "api/pixel.hpp"
@@ -13,6 +12,7 @@
 #include "api/posthog.hpp"
 #include "api/problem.hpp"
 #include "api/umami.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -58,17 +58,19 @@ struct foreign_routes::work {
   const place& where;
   std::shared_ptr<http_request> request;
   respond answer;
-  std::string key, network;
+  std::string key;
+  std::shared_ptr<geo_database> geo;
+  address_facts sender{};
   std::shared_ptr<alias_book> book = std::make_shared<alias_book>();
   ingest_context context{};
   unsigned readings = 0;
 };
 
-foreign_routes::foreign_routes(actors::engine& engine, const ingest_limits& limits,
+foreign_routes::foreign_routes(actors::engine& engine, foreign_options options,
                                std::shared_ptr<alias_directory> aliases,
                                std::shared_ptr<ingest_service> ingest)
     : engine_{engine},
-      limits_{limits},
+      options_{std::move(options)},
       aliases_{std::move(aliases)},
       ingest_{std::move(ingest)},
       visitors_{[&engine] { return engine.visitor_salts(); }} {}
@@ -94,26 +96,30 @@ void foreign_routes::handle(std::shared_ptr<http_request> request, respond answe
     answer(plain_reply(200, "text/plain; charset=utf-8", request->client_address));
     return;
   }
-  auto job = std::make_shared<work>(work{where, std::move(request), std::move(answer), {}, {}});
+  auto job = std::make_shared<work>(work{where, std::move(request), std::move(answer), {}, {}, {}});
   job->key = key_of_request(*job->request);
   if (job->key.empty()) job->key = job->request->header("X-Write-Key").value_or("");
-  job->network = network_of(job->request->client_address);
+  auto wanted = options();
+  job->geo = std::move(wanted.geo);
+  job->sender = facts_of(job->request->client_address, job->geo.get());
   job->context.now =
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  job->context.address_network = job->network;
+  job->context.address_network = job->sender.network;
+  job->context.address_country = job->sender.country;
+  job->context.geo = job->geo.get();
   job->context.agent = job->request->header("User-Agent").value_or(std::string_view{});
-  job->context.limits = limits();
+  job->context.limits = wanted.limits;
   read(job);
 }
 
-void foreign_routes::change(const ingest_limits& limits) {
-  const std::lock_guard lock{limits_mutex_};
-  limits_ = limits;
+void foreign_routes::change(foreign_options options) {
+  const std::lock_guard lock{options_mutex_};
+  options_ = std::move(options);
 }
 
-ingest_limits foreign_routes::limits() const {
-  const std::lock_guard lock{limits_mutex_};
-  return limits_;
+foreign_options foreign_routes::options() const {
+  const std::lock_guard lock{options_mutex_};
+  return options_;
 }
 
 void foreign_routes::read(const std::shared_ptr<work>& job) {
@@ -142,7 +148,8 @@ void foreign_routes::store(const std::shared_ptr<work>& job, foreign_result made
   taken.loop = job->request->loop;
   taken.answer = [job, reply = std::move(made.reply)](http_response stored) {
     const bool kept = stored.status == 200 || stored.status == 202;
-    job->answer(kept ? reply : std::move(stored));
+    if (kept) return job->answer(reply);
+    job->answer(std::move(stored));
   };
   ingest_->take(std::move(taken));
 }

@@ -30,7 +30,7 @@ void batch_builder::accept(event_scratch& scratch) {
   auto& e = scratch.e;
   add_agent_facts(e);
   tidy_language(e);
-  add_country(e, scratch.timezone);
+  add_country(e, scratch.timezone, context_);
   const auto begin = batch_.bytes.size();
   persistence::encode_event(e, batch_.bytes);
   const auto hash = e.merchant == context_.merchant ? merchant_hash_ : merchant_hash(e.merchant);

@@ -6,6 +6,7 @@
 #include "api/ids.hpp"
 #include "api/ingest_order.hpp"
 #include "api/json_text.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -260,11 +261,13 @@ class event_reader {
   bool read_address(const json_node& value, const field_path& path) {
     std::string_view address;
     if (!hint(value, path, address) || address.empty()) return why_.code.empty();
-    scratch_.network = network_of(address);
+    auto facts = facts_of(address, context_.geo);
+    scratch_.network = std::move(facts.network);
     if (scratch_.network.empty()) {
       return refuse(why_, "bad_type", path.text() + ": " + quoted(address) + " is no IP address");
     }
     e_.network = scratch_.network;
+    if (e_.country.empty()) e_.country = facts.country;
     return true;
   }
 

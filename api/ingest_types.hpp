@@ -12,6 +12,8 @@
 
 namespace tally::api {
 
+class geo_database;
+
 /// What a body and an event may hold. Bytes are those of the request, after decompression.
 struct ingest_limits {
   std::size_t event_bytes_max = 262'144;
@@ -36,7 +38,9 @@ struct ingest_context {
   std::string_view merchant;  // of a write key; empty for a platform key
   bool platform = false;      // each event names its merchant, and is believed
   event_time now{};
-  std::string_view address_network;  // class of the client's address
+  std::string_view address_network;  // class of the client's address, see address_facts
+  std::string_view address_country;  // where it is, or empty
+  geo_database* geo = nullptr;       // where addresses are; null: not known
   std::string_view agent;            // User-Agent header
   std::string_view idempotency_key;  // header, or empty
   ingest_limits limits;

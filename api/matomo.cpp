@@ -4,6 +4,7 @@
 
 #include "api/json_text.hpp"
 #include "api/pixel.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -62,7 +63,9 @@ class request_reader {
       if (!agent.empty()) e.agent = agent;
       if (!ip.empty()) {
         address = ip;
-        e.network = events_.keep(network_of(ip));
+        const auto facts = facts_of(ip, call_.context.geo);
+        e.network = events_.keep(facts.network);
+        e.country = facts.country;
       }
     }
     e.user = soft_text(&fields, "uid", limits.text_bytes_max);
@@ -207,7 +210,7 @@ class request_reader {
 
   /// One category, or the first of a list.
   bool read_category(const json_node& part, const field_path& path, order_item& item,
-                     refusal& why) {
+                     refusal& why) const {
     const bool list = part.is(json_kind::array);
     if (list && part.count == 0) return true;
     return read_text(list ? *json_elements(part).begin() : part, path,

@@ -7,7 +7,6 @@
 #include "api/answer_text.hpp"
 #include "api/credentials.hpp"
 #include "api/export_request.hpp"
-#include "api/ingest_event.hpp"
 #include "api/ingest_native.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
@@ -15,6 +14,7 @@
 #include "api/relayed_request.hpp"
 #include "api/report_question.hpp"
 #include "api/routes_impl.hpp"
+#include "api/visitor_facts.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::api {
@@ -88,7 +88,7 @@ void routes::change(const routes_options& options) {
   }
   keys_.clear(std::chrono::steady_clock::now());
   aliases_->forget();
-  foreign_->change(options.limits);
+  foreign_->change({options.limits, options.geo});
 }
 
 void routes::handle(http_request&& incoming, respond answer) {
@@ -211,15 +211,18 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
                   std::optional<segment_call> call) {
   if (key.scope != key_scope::write && key.scope != key_scope::platform)
     return answer(problem(403, "wrong_scope", "this key cannot write"));
-  const auto network = network_of(request->client_address);
+  const auto wanted = options();
+  const auto facts = facts_of(request->client_address, wanted.geo.get());
   ingest_context context;
   context.merchant = key.merchant;
   context.platform = key.scope == key_scope::platform;
   context.now = wall_clock();
-  context.address_network = network;
+  context.address_network = facts.network;
+  context.address_country = facts.country;
+  context.geo = wanted.geo.get();
   context.agent = request->header("User-Agent").value_or(std::string_view{});
   context.idempotency_key = request->header("Idempotency-Key").value_or(std::string_view{});
-  context.limits = options().limits;
+  context.limits = wanted.limits;
   auto parsed =
       call ? parse_segment(*call, request->body, context) : parse_native(request->body, context);
   if (const auto* bad = std::get_if<unreadable_body>(&parsed))

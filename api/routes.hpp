@@ -4,6 +4,7 @@
 #include <string>
 
 #include "actors/engine.hpp"
+#include "api/geo_database.hpp"
 #include "api/http_message.hpp"
 #include "api/http_stats.hpp"
 #include "api/ingest_types.hpp"
@@ -23,6 +24,7 @@ struct routes_options {
   live_options live;
   /// To the nodes that lead other shards; none: this node is alone.
   std::shared_ptr<cluster::request_relay> relay{};
+  std::shared_ptr<geo_database> geo;  // null: nothing is known of addresses
 };
 
 /// The public API: who may do what, and which function does it. The engine must live longer than
@@ -32,8 +34,8 @@ class public_api {
   public_api(actors::engine& engine, const routes_options& options);
 
   [[nodiscard]] handler handle() const;
-  /// Takes over limits (not `loops` and `relay`) and forgets what keys were found to be. Any
-  /// thread.
+  /// Takes over limits and databases (not `loops` and `relay`) and forgets what keys were found to
+  /// be. Any thread.
   void change(const routes_options& options);
 
  private:

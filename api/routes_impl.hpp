@@ -32,7 +32,8 @@ class routes : public std::enable_shared_from_this<routes> {
         gate_{engine},
         aliases_{std::make_shared<alias_directory>(engine)},
         ingest_{std::make_shared<ingest_service>(engine, std::max<std::size_t>(1, options.loops))},
-        foreign_{std::make_shared<foreign_routes>(engine, options.limits, aliases_, ingest_)} {}
+        foreign_{std::make_shared<foreign_routes>(
+            engine, foreign_options{options.limits, options.geo}, aliases_, ingest_)} {}
 
   void handle(http_request&& incoming, respond answer);
   void change(const routes_options& options);

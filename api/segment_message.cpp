@@ -5,6 +5,7 @@
 
 #include "api/json_text.hpp"
 #include "api/segment_order.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -229,8 +230,10 @@ class message_reader {
       e_.network = context_.address_network;
     } else if (const auto ip = lenient_text(of_context("ip"), limits_.hint_bytes_max);
                !ip.empty()) {
-      scratch_.network = network_of(ip);
+      auto facts = facts_of(ip, context_.geo);
+      scratch_.network = std::move(facts.network);
       e_.network = scratch_.network;
+      e_.country = facts.country;
     }
     read_screen();
     scratch_.timezone = lenient_text(of_context("timezone"), zone_bytes_max);

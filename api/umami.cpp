@@ -1,6 +1,7 @@
 #include "api/umami.hpp"
 
 #include "api/json_text.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -108,7 +109,9 @@ class payload_reader {
       if (!agent.empty()) e.agent = agent;
       if (!ip.empty()) {
         address = ip;
-        e.network = events_.keep(network_of(ip));
+        const auto facts = facts_of(ip, call_.context.geo);
+        e.network = events_.keep(facts.network);
+        e.country = facts.country;
       }
       constexpr std::int64_t seconds_max = 253'402'300'799;  // 9999-12-31
       if (const auto seconds = soft_integer(&payload, "timestamp");

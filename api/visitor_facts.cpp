@@ -1,5 +1,7 @@
 #include "api/visitor_facts.hpp"
 
+#include "api/geo_database.hpp"
+#include "api/ingest_event.hpp"
 #include "api/json_text.hpp"
 #include "domain/agent_cache.hpp"
 #include "domain/language.hpp"
@@ -28,8 +30,12 @@ void add_agent_facts(event& e) {
   if (e.device.empty()) e.device = facts.device;
 }
 
-void add_country(event& e, std::string_view timezone) {
-  if (e.kind == event_kind::data && e.country.empty()) e.country = country_of_zone(timezone);
+void add_country(event& e, std::string_view timezone, const ingest_context& context) {
+  if (e.kind != event_kind::data || !e.country.empty()) return;
+  // A platform's own request comes from its servers.
+  if (!context.platform && e.network == context.address_network)
+    e.country = context.address_country;
+  if (e.country.empty()) e.country = country_of_zone(timezone);
 }
 
 void tidy_language(event& e) {
@@ -37,6 +43,15 @@ void tidy_language(event& e) {
   thread_local std::string text;
   text = normal_language(e.language);
   if (text != e.language) e.language = text;
+}
+
+address_facts facts_of(std::string_view address, geo_database* geo) {
+  address_facts facts{network_of(address), {}};
+  if (facts.network.empty() || geo == nullptr) return facts;
+  const auto place = geo->find(address);
+  facts.country = place.country;
+  if (!place.kind.empty()) facts.network.append(1, ' ').append(place.kind);
+  return facts;
 }
 
 }  // namespace tally::api

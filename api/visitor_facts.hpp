@@ -1,7 +1,9 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
+#include "api/ingest_types.hpp"
 #include "domain/event.hpp"
 
 namespace tally::api {
@@ -10,11 +12,20 @@ namespace tally::api {
 /// stay until this thread calls it again. May be called from any thread.
 void add_agent_facts(event& e);
 
-/// Fills the country that an event lacks from the visitor's time zone.
-void add_country(event& e, std::string_view timezone);
+/// Fills the country that an event lacks: of the request's address where the event came from
+/// there, else of the visitor's time zone.
+void add_country(event& e, std::string_view timezone, const ingest_context& context);
 
 /// Writes the language as tags are written: "en-GB" for "en_gb" or "en-GB,en;q=0.9". The text stays
 /// until this thread calls it again.
 void tidy_language(event& e);
+
+/// All that is kept of an address.
+struct address_facts {
+  std::string network;  // "203.0.113.0/24", with " hosting", " proxy" or " drop" behind it where
+                        // the database says so; empty where the text is no address
+  std::string_view country;  // static, or empty
+};
+[[nodiscard]] address_facts facts_of(std::string_view address, geo_database* geo);
 
 }  // namespace tally::api

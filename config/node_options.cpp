@@ -108,6 +108,7 @@ result<node_options> make_node_options(const settings& from) {
   fill_http(options.http, from);
   options.shutdown_timeout = from.duration("node.shutdown_timeout");
   options.drain_delay = from.duration("node.drain_delay");
+  options.geo_database = from.text("visitors.geo_database");
   options.log_level = from.text("log.level");
   options.log_format = from.text("log.format");
   const auto console = parse_host_port(from.text("node.console"));

@@ -37,6 +37,7 @@ struct node_options {
   http_settings http;
   cluster_settings cluster;
   std::chrono::milliseconds shutdown_timeout{}, drain_delay{};
+  std::string geo_database;  // path, empty for the usual ones, or "none"
   std::string log_level, log_format;
 };
 

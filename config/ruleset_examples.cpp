@@ -70,6 +70,11 @@ filter = ["or", [
   ["matches", "visit:agent", )" +
          list_of(bot_patterns()) + R"(, {case_sensitive = false}],
 ]]
+
+# Machines for rent, and networks known for attacks, as far as the database of networks knows them.
+[[drop]]
+reason = "data_centre"
+filter = ["matches", "visit:network", [' (?:hosting|drop)$']]
 )";
 }
 
@@ -85,7 +90,7 @@ std::string referrer_spam() {
   constexpr std::size_t pattern_bytes = 800;
   while (!domains.empty()) {
     auto end = domains.size() <= pattern_bytes ? domains.size() : domains.rfind('|', pattern_bytes);
-    text += "  [\"matches\", \"visit:referrer\", ['^(?:https?://)?(?:[^/?#]*\\.)?(?:" +
+    text += R"(  ["matches", "visit:referrer", ['^(?:https?://)?(?:[^/?#]*\.)?(?:)" +
             domains.substr(0, end) + ")(?:[:/?#]|$)'], {case_sensitive = false}],\n";
     domains.erase(0, std::min(end + 1, domains.size()));
   }
@@ -105,7 +110,7 @@ filter = ["or", [
 }
 
 constexpr std::array<ruleset_example, 3> examples{
-    {{"bots", "crawlers, monitors, headless browsers", bots},
+    {{"bots", "crawlers, monitors, headless browsers, data centres", bots},
      {"own-traffic", "your own networks", own_traffic},
      {"referrer-spam", "visits made to be seen in reports", referrer_spam}}};
 

@@ -42,8 +42,22 @@ api::http_options public_options(const http_settings& from) {
   return to;
 }
 
-api::routes_options route_options(const http_settings& from, std::size_t loops) {
+/// A node works without one, and its log says so.
+std::shared_ptr<api::geo_database> open_geo_database(const std::string& path) {
+  if (path == "none") return nullptr;
+  const auto opened = api::geo_database::open(path);
+  if (!opened) {
+    spdlog::warn("geo_database_missing reason=\"{}\"", opened.error().detail);
+    return nullptr;
+  }
+  spdlog::info("geo_database_opened database=\"{}\"", (*opened)->description());
+  return *opened;
+}
+
+api::routes_options route_options(const http_settings& from, std::size_t loops,
+                                  std::shared_ptr<api::geo_database> geo) {
   api::routes_options to;
+  to.geo = std::move(geo);
   to.limits.event_bytes_max = from.event_bytes_max;
   to.limits.events_max = from.body_events_max;
   to.limits.props_max = from.props_max;
@@ -153,7 +167,7 @@ status running_node::impl::take_part() {
 
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
-  auto served = route_options(options.http, http.loops);
+  auto served = route_options(options.http, http.loops, open_geo_database(options.geo_database));
   if (cluster) served.relay = relay_to_leaders(*cluster);
   routes = std::make_unique<api::public_api>(*engine, served);
   auto server = api::http_server::start(http, routes->handle());
@@ -178,7 +192,9 @@ status running_node::impl::reload(const result<node_options>& fresh) {
   }
   if (auto changed = open->change(public_options(fresh->http)); !changed) return changed;
   if (auto changed = engine->change_limits(fresh->engine); !changed) return changed;
-  routes->change(route_options(fresh->http, open->loops()));
+  // Opened anew even where the path is the same: the file may be a newer one.
+  auto geo = open_geo_database(fresh->geo_database);
+  routes->change(route_options(fresh->http, open->loops(), std::move(geo)));
   options.shutdown_timeout = fresh->shutdown_timeout;
   options.drain_delay = fresh->drain_delay;
   running.take_live(fresh->read_from);

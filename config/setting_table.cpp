@@ -189,6 +189,11 @@ constexpr std::array table{
     setting{"cluster", "replace_after", kind::duration, "10m", 10 * second, 30 * day, "", "",
             "How long a node may be away until its copies are made elsewhere."},
 
+    setting{"visitors", "geo_database", kind::text, "", 0, 0, "", "",
+            "Database that tells the country of an address: libloc's, or one that ends in .mmdb. "
+            "Empty: libloc's where its package puts it. none: nothing is looked up.",
+            true},
+
     setting{"log", "level", kind::choice, "info", 0, 0, "debug info warn error", "",
             "Least important lines to write to stderr.", true},
     setting{"log", "format", kind::choice, "text", 0, 0, "text json", "",

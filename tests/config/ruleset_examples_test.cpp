@@ -41,15 +41,19 @@ TEST(ruleset_examples, every_one_is_a_ruleset_that_keeps_people) {
   }
 }
 
-TEST(ruleset_examples, bots_are_known_by_device_agent_or_property) {
+TEST(ruleset_examples, bots_are_known_by_device_agent_property_or_network) {
   const auto rules = read("bots");
-  event device, agent, webdriver;
+  event device, agent, webdriver, hosting, proxy;
   device.device = "bot";
   agent.agent = "SomeBot/1.0";
   webdriver.props = "\x81\xa9webdriver\xc3";
+  hosting.network = "203.0.113.0/24 hosting";
+  proxy.network = "203.0.113.0/24 proxy";
   EXPECT_EQ(reason(rules, device), "bot");
   EXPECT_EQ(reason(rules, agent), "bot");
   EXPECT_EQ(reason(rules, webdriver), "bot");
+  EXPECT_EQ(reason(rules, hosting), "data_centre");
+  EXPECT_EQ(reason(rules, proxy), "") << "people use them";
 }
 
 TEST(ruleset_examples, referrer_spam_is_a_domain_and_its_subdomains) {
@@ -71,7 +75,7 @@ TEST(ruleset_examples, referrer_spam_is_a_domain_and_its_subdomains) {
 
 TEST(ruleset_examples, own_traffic_is_a_network) {
   const auto rules = read("own-traffic");
-  for (const auto* network : {"203.0.113.0/24", "2001:db8:1::/48"}) {
+  for (const auto* network : {"203.0.113.0/24", "203.0.113.0/24 hosting", "2001:db8:1::/48"}) {
     event e;
     e.network = network;
     EXPECT_EQ(reason(rules, e), "own_traffic") << network;

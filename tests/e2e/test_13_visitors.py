@@ -1,4 +1,4 @@
-"""Who the visitors are: agents and bots against an independent computation."""
+"""Who the visitors are: agents against an independent computation, countries, bots."""
 
 import collections
 import json
@@ -12,6 +12,7 @@ from test_3_real_input import unpacked
 from test_8_reprocess import start, until
 
 UAP = pathlib.Path("/usr/share/uap-core/regexes.yaml")
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
 def read_patterns():
@@ -127,3 +128,45 @@ def test_the_access_log_gives_the_agents_of_an_independent_computation(workspace
     got = filtered(node, workspace, read, example(node, "bots"), "bots")
     check_equal(got["bot"], expected, "requests of bots")
     check_equal(node.totals(read, "site", ["events"])["events"], len(hits) - sum(got.values()), "events left")
+
+
+def last_events(node):
+    """The events of the last commit round."""
+    rounds = json.loads(node.cli("log", "tail", "1", "-o", "json"))["rounds"]
+    dump = json.loads(node.cli("log", "dump", str(rounds[-1]["round"]), "-o", "json"))
+    return [e for chunk in dump["rounds"][0]["chunks"] for e in chunk["events"]]
+
+
+def only(node, key, names, headers):
+    """What was stored of one event that came with these headers."""
+    check_equal(node.send(key, {"name": "page_view", "visitor": "v", **names}, headers=headers).status,
+                200, "status")
+    events = last_events(node)
+    check_equal(len(events), 1, "events of the round")
+    return events[0]
+
+
+def test_an_event_says_browser_and_country(workspace):
+    node = workspace.node(flags=["--http-trusted-proxies", "127.0.0.0/8"]).start()
+    write, _ = node.create_merchant("shop")
+    status = json.loads(node.cli("status", "-o", "json"))
+    check("uap-core 0" in status["user_agents"], f"status {status}")
+    if 'geo_database_opened database="libloc 20' not in node.tail(40):
+        raise Skip("package libloc-database is not installed")
+    from_us = {"X-Forwarded-For": "8.8.8.8", "User-Agent": FIREFOX}
+    event = only(node, write, {"timezone": "Europe/Paris"}, from_us)
+    check_equal({k: event[k] for k in ("browser", "os", "device", "country")},
+                {"browser": "Firefox 128.0", "os": "Windows 10", "device": "desktop", "country": "US"},
+                "what is stored")
+    check(event["network"].startswith("8.8.8.0/24"), f"network {event['network']}")
+    check("8.8.8.8" not in json.dumps(event), "the address is stored")
+    node.terminate()
+    node.flags += ["--visitors-geo-database", "none"]
+    node.start()
+    event = only(node, write, {"timezone": "Europe/Paris"}, from_us)
+    check_equal((event["country"], event["network"]), ("FR", "8.8.8.0/24"), "without a database")
+    node.terminate()
+    node.flags[-1] = str(workspace.path / "missing.mmdb")
+    node.start()
+    check("geo_database_missing" in node.tail(40) and "missing.mmdb: no such file" in node.tail(40),
+          "the log names the missing file")
