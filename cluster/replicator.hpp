@@ -20,6 +20,7 @@ struct replicator_options {
   std::uint64_t cluster = 0;  // its number
   node_id node;
   replica_options core;
+  std::uint16_t shards = 256;  // the first ones; only tests have fewer
   std::chrono::milliseconds tick_every{50};
   std::chrono::milliseconds balance_every{2'000};
   std::uint32_t moves_max = 8;                        // leaders given away at a time

@@ -19,8 +19,8 @@ bool follows(const written_chunk& c, std::uint64_t offset) {
 }  // namespace
 
 void replicator_state::feed(std::uint16_t shard, replica_event event) {
+  if (shard >= copies_.size() || !copies_[shard].core) return;
   auto& core = copies_[shard].core;
-  if (!core) return;
   for (auto& effect : core->step(now(), std::move(event)))
     std::visit([&](auto& e) { carry_out(shard, e); }, effect);
   publish(shard);

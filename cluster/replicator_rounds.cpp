@@ -30,7 +30,8 @@ instant replicator_state::now() const {
 void replicator_state::start(std::shared_ptr<replicator::shared> shared) {
   shared_ = std::move(shared);
   env_ = shared_->env;
-  copies_.resize(shard_count);
+  copies_.resize(shared_->options.shards);
+  shared_->shards_unready = shared_->options.shards;
   const auto& o = shared_->options;
   auto found = recover_copies(*env_->journal, o.cluster, o.node);
   if (!found) {
@@ -38,7 +39,7 @@ void replicator_state::start(std::shared_ptr<replicator::shared> shared) {
     return;
   }
   written_at_ = balanced_at_ = steady_clock::now();
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     auto& copy = copies_[shard];
     auto& from = (*found)[shard];
     copy.chunks = std::move(from.chunks);
@@ -90,7 +91,7 @@ void replicator_state::receive(std::vector<replica_message> messages) {
       env_->metrics.queue_bytes.load() >
       static_cast<std::int64_t>(shared_->options.followed_bytes_max + env_->limits.queue_bytes_max);
   for (auto& m : messages) {
-    if (m.shard >= shard_count || (is_full && is_append(m))) continue;
+    if (m.shard >= copies_.size() || (is_full && is_append(m))) continue;
     feed(m.shard, message_received{std::move(m)});
   }
   schedule_flush();
@@ -255,7 +256,7 @@ void replicator_state::tick() {
   if (shared_->has_ended) return;
   self->delayed_send(self, shared_->options.tick_every, actors::tick_atom::value);
   if (env_->is_broken) return;
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard)
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard)
     if (is_wanted_here(copies_[shard])) feed(shard, ticked{});
   const auto at = steady_clock::now();
   // Without events no round would tell a restart what is committed.
@@ -288,7 +289,7 @@ bool replicator_state::drop_before(persistence::round_number round) {
     if (config.copies.size() != config.in_sync.size()) return true;
   }
   log_starts starts{round, std::vector<log_position>(shard_count)};
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     const auto& copy = copies_[shard];
     auto& at = starts.starts[shard];
     at = copy.core->start();
@@ -305,7 +306,7 @@ bool replicator_state::drop_before(persistence::round_number round) {
 
 /// Headers cost memory: of a long log the oldest ones go, as far as every copy has it.
 void replicator_state::trim() {
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     auto& copy = copies_[shard];
     if (copy.chunks.size() <= headers_of_shard_max) continue;
     auto count = copy.chunks.size() - headers_of_shard_max / 2;

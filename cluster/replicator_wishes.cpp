@@ -6,7 +6,7 @@
 namespace tally::cluster {
 
 void replicator_state::peer_down(node_id node) {
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     const auto copies = copies_[shard].core->config().copies;
     for (const auto& c : copies)
       if (c.node == node) feed(shard, tally::peer_down{c.id});
@@ -20,7 +20,7 @@ void replicator_state::see(std::uint16_t shard, const shard_config& config) {
 }
 
 void replicator_state::lease_lost() {
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) feed(shard, tally::lease_lost{});
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) feed(shard, tally::lease_lost{});
   schedule_flush();
 }
 
@@ -30,7 +30,7 @@ void replicator_state::set_live(std::vector<node_id> nodes) {
 
 void replicator_state::leave() {
   if (std::exchange(is_leaving_, true)) return;
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) feed(shard, leave_requested{});
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) feed(shard, leave_requested{});
   schedule_flush();
 }
 
@@ -88,7 +88,7 @@ void replicator_state::drop_unplaced(std::uint16_t shard) {
 void replicator_state::balance() {
   if (is_leaving_) return;
   std::uint32_t moves = 0;
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     const auto& copy = copies_[shard];
     if (copy.core->config().version == 0) create(shard);
     if (copy.core->role() != replica_role::leader || !copy.is_open) continue;
@@ -110,7 +110,7 @@ std::size_t replicator_state::shards_led() const {
 
 std::vector<shard_report> replicator_state::report() const {
   std::vector<shard_report> all;
-  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     const auto& core = *copies_[shard].core;
     shard_report r;
     r.shard = shard;

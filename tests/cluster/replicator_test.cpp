@@ -7,7 +7,8 @@ namespace {
 
 using replicator_test = small_cluster;
 
-const std::vector<std::string> shops{"shop-a", "shop-b", "shop-c", "shop-d", "shop-e"};
+// Of the first shards: an instrumented build has no others.
+const std::vector<std::string> shops{"shop-69", "shop-76", "shop-106", "shop-355", "shop-319"};
 
 /// What the node that leads the merchant's shard answers.
 #define EXPECT_PAGEVIEWS(wanted)                                                              \
@@ -91,6 +92,7 @@ TEST_F(replicator_test, a_copy_that_comes_back_gives_up_what_only_it_had) {
 }
 
 TEST_F(replicator_test, merchants_and_keys_made_at_any_node_are_known_at_all) {
+  if (shards != shard_count) GTEST_SKIP() << "the platform's own shard is not among the few";
   start_all(3);
   ASSERT_TRUE(soon([&] { return is_whole(3); }));
   std::vector<std::string> keys;
