@@ -202,12 +202,13 @@ void peer_board_state::dial(node_id peer) {
   }
   found->second.is_dialing = true;
   self->system().spawn<caf::detached>(
-      [address, timeout = core->options.connect_timeout,
-       board = caf::actor_cast<caf::actor>(self)](caf::event_based_actor*) {
-        const auto answer = probe_port(address.host, address.port, timeout);
-        caf::anon_send(board, peer_probe_atom::value, address.node.value, address.host,
-                       address.port, answer == port_answer::open);
-      });
+      [timeout = core->options.connect_timeout, board = caf::actor_cast<caf::actor>(self)](
+          caf::event_based_actor*, const peer_address& at) {
+        const auto answer = probe_port(at.host, at.port, timeout);
+        caf::anon_send(board, peer_probe_atom::value, at.node.value, at.host, at.port,
+                       answer == port_answer::open);
+      },
+      address);
 }
 
 void peer_board_state::connect(node_id peer, const std::string& host, std::uint16_t port) {

@@ -203,16 +203,18 @@ void peer_links::probe(node_id peer, std::function<void(std::optional<witness>)>
     if (waiting.size() > 1) return;  // one look serves all
   }
   impl_->system.spawn<caf::detached>(
-      [address, probes, timeout = core.options.connect_timeout](caf::event_based_actor*) {
-        const auto answer = probe_port(address.host, address.port, timeout);
+      [probes, timeout = core.options.connect_timeout](caf::event_based_actor*,
+                                                       const peer_address& at) {
+        const auto answer = probe_port(at.host, at.port, timeout);
         std::vector<std::function<void(std::optional<witness>)>> waiting;
         {
           const std::scoped_lock lock{probes->mutex};
-          waiting.swap(probes->waiting[address.node]);
+          waiting.swap(probes->waiting[at.node]);
         }
         for (const auto& each : waiting)
           each(answer == port_answer::refused ? std::optional{witness::refused} : std::nullopt);
-      });
+      },
+      address);
 }
 
 const peer_metrics& peer_links::metrics() const {

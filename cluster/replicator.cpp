@@ -17,9 +17,12 @@ constexpr std::chrono::seconds look_limit{5};
 constexpr std::chrono::seconds end_limit{30};  // a disk that takes longer for one write hangs
 
 replicator_actor::behavior_type run(replicator_actor::stateful_pointer<replicator_state> self,
-                                    const std::shared_ptr<replicator::shared>& shared) {
+                                    const std::shared_ptr<replicator::shared>& shared,
+                                    const std::shared_ptr<std::promise<void>>& is_read) {
   auto& state = self->state;
+  shared->state = &state;
   state.start(shared);
+  is_read->set_value();
   return {
       [&state](actors::append_atom, lane_round_ptr& round, caf::strong_actor_ptr& lane) {
         state.append(std::move(round), std::move(lane));
@@ -68,14 +71,7 @@ actors::journal_actor replicator::spawn(caf::actor_system& system, const node_en
   // Blocks until the copies are read back, so that everything below knows their names.
   auto is_read = std::make_shared<std::promise<void>>();
   auto ready = is_read->get_future();
-  auto actor = system.spawn<caf::detached>(
-      [shared = shared_,
-       is_read](replicator_actor::stateful_pointer<replicator_state> self) mutable {
-        shared->state = &self->state;
-        auto behavior = run(self, shared);
-        std::exchange(is_read, nullptr)->set_value();
-        return behavior;
-      });
+  auto actor = system.spawn<caf::detached>(run, shared_, is_read);
   ready.wait();
   const std::scoped_lock hold{shared_->mutex};
   shared_->actor = actor;
