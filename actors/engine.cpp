@@ -225,6 +225,8 @@ engine::~engine() {
   end(self.env->scans);
   for (auto& a : self.env->io) end(a);
   for (auto& a : self.env->queries) end(a);
+  // A merchant's aggregator may still ask for one of them.
+  self.system.await_all_actors_done();
   self.env->io.clear();
   self.env->queries.clear();
 }

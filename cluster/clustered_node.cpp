@@ -254,9 +254,10 @@ void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
   }
   // Keys and settings are looked up on this node's own disk.
   if (active > options.placement.copies)
-    spdlog::error("more_nodes_than_copies nodes={} copies={} reason=\"a node without a copy of a "
-                  "shard does not know its merchants: raise cluster.copies on every node\"",
-                  active, options.placement.copies);
+    spdlog::error(
+        "more_nodes_than_copies nodes={} copies={} reason=\"a node without a copy of a "
+        "shard does not know its merchants: raise cluster.copies on every node\"",
+        active, options.placement.copies);
   copies->set_live(std::move(live));
   links->set_peers(std::move(peers));
 }
