@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -132,6 +133,8 @@ struct clustered_node::impl {
   joined_node me;
   std::mutex times_mutex;
   leader_times times;  // since this node sees them
+  // As last told: a lease may be lost by a node that is well, so nobody hangs up for that.
+  std::map<node_id, peer_address> peers;
   request_handler handler;
   std::mutex client_mutex;
   std::unique_ptr<etcd_client> client;
@@ -238,17 +241,17 @@ status clustered_node::impl::join() {
 }
 
 void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
-  std::vector<peer_address> peers;
   std::vector<node_id> live;
   std::size_t active = 0;
   for (const auto& n : nodes) {
     active += n.what.state == node_state::active ? 1U : 0U;
+    if (n.what.state == node_state::removed && !n.live) peers.erase(n.what.id);
     if (!n.live) continue;
     live.push_back(n.what.id);
     if (n.what.id == me.node) continue;
     const auto at = parse_peer(n.what.id, n.live->at.peer);
     if (at)
-      peers.push_back(*at);
+      peers[n.what.id] = *at;
     else
       spdlog::error("peer_unknown node={} reason={}", n.what.id.value, at.error().text());
   }
@@ -259,7 +262,9 @@ void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
         "shard does not know its merchants: raise cluster.copies on every node\"",
         active, options.placement.copies);
   copies->set_live(std::move(live));
-  links->set_peers(std::move(peers));
+  std::vector<peer_address> all;
+  for (const auto& [node, at] : peers) all.push_back(at);
+  links->set_peers(std::move(all));
 }
 
 status clustered_node::impl::begin(node_addresses at) {
