@@ -129,10 +129,13 @@ void engine::impl::spawn(std::vector<tail_index> tails, persistence::round_numbe
     lanes.push_back(
         system.spawn(lane, lane_init{env, i, journal, std::move(tails[i]), tail_first,
                                      env->last_round.load(), env->saved_before.load()}));
-  if (env->copies != nullptr) env->copies->begin(lanes);
   for (std::uint32_t i = 0; i < gateways; ++i) fronts.push_back(system.spawn(gateway, env, lanes));
   keeper = system.spawn<caf::detached>(actors::keeper, env, lanes, journal);
   seals = system.spawn<caf::detached>(sealing, env, lanes, keeper, journal);
+  env->run_sealing = [seals = seals](task_ptr task) {
+    caf::anon_send(seals, run_atom::value, std::move(task));
+  };
+  if (env->copies != nullptr) env->copies->begin(lanes);
   worker = system.spawn<caf::detached>(io_worker, options.io_workers + 1);
   commands.env = env;
   commands.lanes = lanes;
@@ -216,6 +219,7 @@ engine::~engine() {
   for (auto& f : self.fronts) end(f);
   for (auto& l : self.lanes) end(l);
   self.commands = {};
+  self.env->run_sealing = nullptr;
   end(self.seals);
   end(self.keeper);
   end(self.worker);

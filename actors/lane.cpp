@@ -428,6 +428,10 @@ lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, la
         self->state.committed(round, static_cast<errc>(code));
       },
       [self](role_atom, std::uint16_t shard, bool leads) { self->state.take_role(shard, leads); },
+      [self](clear_atom, std::uint16_t shard, std::uint64_t offset, std::int64_t stamped_at_ms) {
+        return self->state.clear(shard, offset, stamped_at_ms);
+      },
+      [self](clear_atom) { self->state.clear_more(); },
       [self](follow_atom, const lane_round_ptr& round) { self->state.follow(round); },
       [self](next_atom) { self->state.hand_out_more(); },
       [self](overdue_atom) { self->state.answer_overdue(); },

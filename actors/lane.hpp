@@ -43,6 +43,8 @@ struct lane_state {
   void flush();
   void committed(const lane_round_ptr& round, errc code);
   void follow(const lane_round_ptr& round);
+  caf::result<bool> clear(std::uint16_t shard, std::uint64_t offset, std::int64_t stamped_at_ms);
+  void clear_more();
   void take_role(std::uint16_t shard, bool leads);
   void ask(const query_job_ptr& job);
   void look(const inspection_ptr& what);
@@ -140,6 +142,13 @@ struct lane_state {
   std::deque<durable_one> durable_;  // not counted when they became durable; oldest first
   bool overdue_scheduled_ = false;
   std::vector<caf::typed_response_promise<bool>> draining_;
+  struct clearing {
+    std::uint16_t shard = 0;
+    given_out end;
+    caf::typed_response_promise<bool> done;
+  };
+  std::vector<clearing> clearing_;
+  bool clear_scheduled_ = false;
 };
 
 lane_actor::behavior_type lane(lane_actor::stateful_pointer<lane_state> self, lane_init init);

@@ -4,10 +4,13 @@
 #include "actors/replication.hpp"
 #include "persistence/event_codec.hpp"
 #include "persistence/record_list.hpp"
+#include "persistence/shard_copy.hpp"
 
 /// The part of a lane that deals with rounds once they are, or are not, committed.
 namespace tally::actors {
 namespace {
+
+constexpr std::chrono::milliseconds clear_pause{20};
 
 /// Records as every copy of the shard gets them: each puts them beside its log.
 std::string registry_event(std::string_view merchant,
@@ -82,6 +85,48 @@ void lane_state::take_role(std::uint16_t shard, bool leads) {
   logs_[index_in_lane(shard)].led = leads;
 }
 
+caf::result<bool> lane_state::clear(std::uint16_t shard, std::uint64_t offset,
+                                    std::int64_t stamped_at_ms) {
+  auto promise = self->make_response_promise<bool>();
+  clearing_.push_back({shard, {offset, stamped_at_ms}, promise});
+  if (!clear_scheduled_) {
+    clear_scheduled_ = true;
+    self->send(self, clear_atom::value);
+  }
+  return promise;
+}
+
+void lane_state::clear_more() {
+  clear_scheduled_ = false;
+  const auto belongs = [](std::uint64_t hash) {
+    return [hash](const clearing& c) { return c.shard == shard_of(hash); };
+  };
+  std::erase_if(tail_, [&](const auto& behind) {
+    return std::ranges::any_of(clearing_, belongs(merchant_hash(behind.first)));
+  });
+  if (tail_.empty()) tail_events_.reset();
+  std::set<std::uint16_t> awake;
+  auto& slots = slots_.by_use();
+  for (auto i = slots.begin(); i != slots.end();) {
+    auto& slot = *i++;
+    if (std::ranges::none_of(clearing_, belongs(slot.hash))) continue;
+    if (slot.gathered == 0 && !slot.aggregator) {
+      slots_.erase(slot);
+      continue;
+    }
+    awake.insert(shard_of(slot.hash));
+    if (slot.gathered == 0 && !slot.sleeping) put_to_sleep(slot);
+  }
+  std::erase_if(clearing_, [&](clearing& c) {
+    if (awake.contains(c.shard)) return false;
+    handed_out_[index_in_lane(c.shard)] = c.end;
+    c.done.deliver(true);
+    return true;
+  });
+  clear_scheduled_ = !clearing_.empty();
+  if (clear_scheduled_) self->delayed_send(self, clear_pause, clear_atom::value);
+}
+
 /// Items of what another node led: this one counts it too, so that it can lead at once.
 void lane_state::follow(const lane_round_ptr& round) {
   const auto now = std::chrono::steady_clock::now();
@@ -120,6 +165,14 @@ void lane_state::refuse(const lane_round_ptr& round, errc code) {
 void lane_state::change(const registry_change_ptr& what) {
   if (env->draining || env->disk_full || env->is_broken) {
     what->then(failure{errc::unavailable, "the node takes no changes now"});
+    return;
+  }
+  const auto is_foreign = [](const persistence::record& r) {
+    return !persistence::is_platform_key(r.key);
+  };
+  if (what->merchant.empty() && env->copies != nullptr &&
+      std::ranges::any_of(what->records, is_foreign)) {
+    what->then(failure{errc::unsupported, "not in a cluster yet"});
     return;
   }
   const auto& merchant = what->merchant.empty() ? std::string{platform_merchant} : what->merchant;

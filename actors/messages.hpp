@@ -53,6 +53,7 @@ using meta_atom = caf::atom_constant<caf::atom("meta")>;
 using probe_atom = caf::atom_constant<caf::atom("probe")>;
 using role_atom = caf::atom_constant<caf::atom("role")>;
 using follow_atom = caf::atom_constant<caf::atom("follow")>;
+using clear_atom = caf::atom_constant<caf::atom("clear")>;
 using drop_atom = caf::atom_constant<caf::atom("drop")>;
 using drain_atom = caf::atom_constant<caf::atom("drain")>;
 using status_atom = caf::atom_constant<caf::atom("status")>;
@@ -255,6 +256,12 @@ using lane_actor = caf::typed_actor<
     caf::reacts_to<role_atom, std::uint16_t, bool>,
     // From the replicator: what was committed and has no items yet, since another node led it.
     caf::reacts_to<follow_atom, lane_round_ptr>,
+    // From the replicator, which tells nothing of the shard meanwhile: puts all its merchants to
+    // sleep and forgets what it knows of them, since another state comes in place of theirs, whose
+    // last event has this offset and time of its stamp (ms). Answers when none is awake.
+    caf::replies_to<clear_atom, std::uint16_t, std::uint64_t, std::int64_t>::with<bool>,
+    // To itself: look again whether they sleep.
+    caf::reacts_to<clear_atom>,
     // To itself: hand out more of what is committed.
     caf::reacts_to<next_atom>,
     // To itself: answer what has been durable for `visible_patience` and is not yet counted.

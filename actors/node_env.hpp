@@ -77,8 +77,9 @@ struct node_env {
   crash_plan crash;
   persistence::salt_box salts;  // turned by the keeper
   std::vector<io_actor> io;
-  io_actor writer;      // snapshots: apart, so that no read waits behind them
-  io_actor background;  // for what may take long and is in no hurry
+  io_actor writer;                            // snapshots: apart, so that no read waits behind them
+  std::function<void(task_ptr)> run_sealing;  // on the thread that writes the history
+  io_actor background;                        // for what may take long and is in no hurry
   std::vector<query_actor> queries;
   scan_desk_actor scans;
   std::atomic<std::uint32_t> next_io{0}, next_query{0};

@@ -162,6 +162,7 @@ sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr e
   return {
       [self, s](tick_atom) { tick(self, s); },
       [self, s](flush_atom) { return seal_all(self, s); },
+      [](run_atom, const task_ptr& task) { (*task)(); },
   };
 }
 

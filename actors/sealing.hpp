@@ -16,7 +16,9 @@ using sealing_actor = caf::typed_actor<
     caf::reacts_to<tick_atom>,
     // Seals everything that was committed before the message came, however little it is; has it
     // saved first. Answers with the round up to which all is sealed.
-    caf::replies_to<flush_atom>::with<std::uint64_t>>;
+    caf::replies_to<flush_atom>::with<std::uint64_t>,
+    // Runs what writes to the history, of which there is one writer at a time.
+    caf::reacts_to<run_atom, task_ptr>>;
 
 sealing_actor::behavior_type sealing(sealing_actor::pointer self, node_env_ptr env,
                                      std::vector<lane_actor> lanes, keeper_actor keeper,

@@ -191,7 +191,7 @@ void clustered_node::impl::answer(node_id from, const std::string& kind, std::st
       copies->hand_over(static_cast<std::uint16_t>(shard), {static_cast<std::uint32_t>(to)});
     return reply(std::string{});
   }
-  if (kind == events_request || kind == change_request || !handler)
+  if (kind == events_request || kind == change_request || kind == copy_request || !handler)
     return copies->answer(from, kind, std::move(body), std::move(reply));
   handler(from, kind, std::move(body), std::move(reply));
 }
@@ -211,10 +211,9 @@ status clustered_node::impl::join() {
   shard_store_options at;
   at.etcd = options.etcd;
   at.cluster = options.cluster;
-  replicator_options r;
+  auto r = options.replication;
   r.cluster = me.cluster;
   r.node = me.node;
-  r.core = options.core;
   copies = std::make_unique<replicator>(r, ports());
   store = std::make_unique<shard_store>(at, [this](std::uint16_t shard, const shard_config& c) {
     {
@@ -302,7 +301,7 @@ result<std::unique_ptr<clustered_node>> clustered_node::join(clustered_node_opti
   if (auto good = validate_cluster_name(options.cluster); !good) return good.error();
   if (auto good = validate(options.etcd); !good) return good.error();
   if (auto good = validate(options.peer); !good) return good.error();
-  if (!is_valid(options.core) || !is_valid(options.placement))
+  if (!is_valid(options.replication.core) || !is_valid(options.placement))
     return failure{errc::bad_option, "cluster: times or numbers of copies that do not fit"};
   auto made = std::make_unique<impl>(std::move(options));
   if (auto joined = made->join(); !joined) return joined.error();
@@ -343,7 +342,7 @@ cluster_picture clustered_node::picture() const {
   return p;
 }
 std::uint32_t clustered_node::min_in_sync() const {
-  return impl_->options.core.min_in_sync;
+  return impl_->options.replication.core.min_in_sync;
 }
 status clustered_node::set_state(node_id node, node_state state) {
   const std::scoped_lock hold{impl_->client_mutex};

@@ -23,7 +23,7 @@ struct clustered_node_options {
   etcd_options etcd;
   peer_options peer;
   placement_options placement;
-  replica_options core;
+  replicator_options replication;                  // without numbers of cluster and node
   std::chrono::milliseconds join_timeout{30'000};  // for etcd to answer at the start
   std::chrono::milliseconds settle{5'000};         // see balancer_options
   std::chrono::milliseconds well_within{1'000};    // of the replicator's last turn

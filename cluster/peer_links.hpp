@@ -39,8 +39,8 @@ struct peer_options {
   std::size_t data_window_bytes_max = 4u << 20;    // unanswered: messages with chunks
   std::size_t signal_window_bytes_max = 1u << 20;  // unanswered: all other messages
   std::size_t call_window_bytes_max = 1u << 20;    // unanswered: requests and answers
-  std::size_t call_bytes_max = 32u << 20;          // of one request or answer
-  std::size_t call_queue_bytes_max = 64u << 20;    // of all of one peer, on their way or waiting
+  std::size_t call_bytes_max = 48u << 20;          // of one request or answer
+  std::size_t call_queue_bytes_max = 96u << 20;    // of all of one peer, on their way or waiting
   std::size_t calls_max = 1'024;                   // asked of one peer, and asked by it
   std::size_t frame_bytes_max = 64u << 20;         // that is taken from a peer
 };

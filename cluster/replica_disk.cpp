@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <random>
 
 #include "domain/bytes.hpp"
 #include "domain/shard.hpp"
 #include "persistence/crc32c.hpp"
+#include "persistence/shard_copy.hpp"
 
 namespace tally::cluster {
 namespace {
@@ -14,6 +17,7 @@ namespace {
 constexpr auto incarnation_key = "replica/incarnation";
 constexpr auto owner_key = "replica/owner";
 constexpr auto starts_key = "replica/starts";
+constexpr auto install_prefix = "replica/install/";
 
 std::string with_crc(std::string bytes) {
   const auto crc = persistence::crc32c(bytes);
@@ -76,7 +80,7 @@ void name_new_copies(const persistence::journal& log, std::vector<found_copy>& c
     auto& state = copy.state;
     if (!state.id.is_none()) continue;
     state.id = random_replica_id();
-    content.meta.push_back({replica_key(state.shard), encode_replica(state.id, 0)});
+    content.meta.push_back({replica_key(state.shard), encode_replica(state.id, state.promise)});
   }
   if (log.commits()) return;
   for (auto& copy : copies) {
@@ -96,6 +100,12 @@ std::deque<written_chunk>::iterator find_chunk(std::deque<written_chunk>& log,
 std::string replica_key(std::uint16_t shard) {
   char text[24];
   std::snprintf(text, sizeof text, "replica/shard/%04u", unsigned{shard});
+  return text;
+}
+
+std::string install_key(std::uint16_t shard) {
+  char text[28];
+  std::snprintf(text, sizeof text, "%s%04u", install_prefix, unsigned{shard});
   return text;
 }
 
@@ -127,17 +137,57 @@ persistence::record to_record(const log_starts& starts) {
   return {starts_key, with_crc(std::move(out))};
 }
 
-result<std::vector<found_copy>> recover_copies(persistence::journal& log, std::uint64_t cluster,
-                                               node_id node) {
+namespace {
+
+/// A lonely node may have dropped its log behind its history: then the log begins there.
+log_starts starts_of_lonely(const persistence::journal& log, const persistence::history& past) {
+  log_starts starts{1, std::vector<log_position>(shard_count)};
+  if (log.first_round() <= 1) return starts;
+  const auto seen = past.look();
+  starts.round = persistence::history::sealed(seen).round + 1;
+  for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
+    const auto sealed = persistence::history::sealed(seen, shard);
+    if (sealed.offset == 0) continue;
+    const auto& end = log.ends()[shard];
+    // Epoch and stamp of the sealed chunk are not kept; no later one has lower ones than these.
+    starts.starts[shard] = {sealed.offset, 0, sealed.chain, {}};
+    if (end.next_offset == sealed.offset + 1)
+      starts.starts[shard] = {sealed.offset, end.epoch, end.chain, time_from_ms(end.stamped_at_ms)};
+  }
+  return starts;
+}
+
+/// Copies that were being replaced when the process ended have nothing any more.
+result<std::vector<std::uint16_t>> wipe_unfinished(const persistence::journal& log,
+                                                   persistence::history& past,
+                                                   persistence::state_store& state) {
+  const auto unfinished = log.list_meta(install_prefix);
+  if (!unfinished) return unfinished.error();
+  std::vector<std::uint16_t> shards;
+  for (const auto& r : *unfinished) {
+    const auto shard = std::strtoul(r.key.c_str() + std::strlen(install_prefix), nullptr, 10);
+    if (shard >= shard_count) return damaged(r.key);
+    shards.push_back(static_cast<std::uint16_t>(shard));
+    if (auto wiped = persistence::forget_shard(past, state, shards.back()); !wiped)
+      return wiped.error();
+  }
+  return shards;
+}
+
+}  // namespace
+
+result<found_copies> recover_copies(persistence::journal& log, persistence::history& past,
+                                    persistence::state_store& state_of_merchants,
+                                    std::uint64_t cluster, node_id node) {
   const auto owner =
       "node " + std::to_string(node.value) + " of cluster " + std::to_string(cluster);
   if (auto good = check_owner(log, owner); !good) return good.error();
-  const auto starts = read_starts(log);
+  auto starts = read_starts(log);
   if (!starts) return starts.error();
-  if (!log.commits() && log.first_round() > 1)
-    return failure{errc::unsupported,
-                   "the log of this directory was dropped behind its history, which a node that "
-                   "joins cannot be given yet: import its events into a new cluster"};
+  const bool was_lonely = !log.commits();
+  if (was_lonely) *starts = starts_of_lonely(log, past);
+  const auto wiped = wipe_unfinished(log, past, state_of_merchants);
+  if (!wiped) return wiped.error();
 
   std::vector<found_copy> copies(shard_count);
   for (std::uint16_t shard = 0; shard < shard_count; ++shard) {
@@ -153,6 +203,11 @@ result<std::vector<found_copy>> recover_copies(persistence::journal& log, std::u
     if (!kept) return kept.error();
     if (auto read = decode_replica({replica_key(shard), *kept}, state); !read) return read.error();
   }
+  persistence::round_content content;
+  for (const auto shard : *wiped) {
+    copies[shard].state.id = {};  // nobody is to count on what it was
+    content.meta.push_back({install_key(shard), {}});
+  }
   const auto scanned =
       log.scan_all(starts->round, log.last_round(), [&](auto round, const auto& entries) {
         for (const auto& entry : entries)
@@ -160,13 +215,22 @@ result<std::vector<found_copy>> recover_copies(persistence::journal& log, std::u
         return true;
       });
   if (!scanned) return scanned.error();
+  if (was_lonely) {
+    for (auto& copy : copies) {
+      auto& start = copy.state.start;
+      if (start.offset == 0 || start.epoch != 0 || copy.chunks.empty()) continue;
+      start.epoch = copy.chunks.front().header.epoch;
+      start.stamped_at = copy.chunks.front().header.stamped_at;
+      starts->starts[copy.state.shard] = start;
+    }
+    content.meta.push_back(to_record(*starts));
+  }
 
   std::uint64_t incarnation = 1;
   if (const auto before = log.get_meta(incarnation_key); before)
     incarnation = std::strtoull(before->c_str(), nullptr, 10) + 1;
   else if (before.error().code != errc::not_found)
     return before.error();
-  persistence::round_content content;
   content.meta.push_back({incarnation_key, std::to_string(incarnation)});
   content.meta.push_back({owner_key, owner});
   name_new_copies(log, copies, content);
@@ -176,7 +240,7 @@ result<std::vector<found_copy>> recover_copies(persistence::journal& log, std::u
     copy.state.incarnation = incarnation;
     for (const auto& c : copy.chunks) copy.state.log.push_back(c.header);
   }
-  return copies;
+  return found_copies{std::move(copies), std::move(*starts)};
 }
 
 }  // namespace tally::cluster

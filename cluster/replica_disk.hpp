@@ -8,7 +8,9 @@
 
 #include "domain/replica_types.hpp"
 #include "domain/result.hpp"
+#include "persistence/history.hpp"
 #include "persistence/journal.hpp"
+#include "persistence/state_store.hpp"
 
 namespace tally::cluster {
 
@@ -44,11 +46,21 @@ struct log_starts {
 };
 [[nodiscard]] persistence::record to_record(const log_starts& starts);
 
+/// Of a shard whose copy is being replaced by another node's: a restart in between finds neither.
+[[nodiscard]] std::string install_key(std::uint16_t shard);
+
+/// What all copies of a node kept.
+struct found_copies {
+  std::vector<found_copy> copies;  // 256
+  log_starts starts;
+};
+
 /// Reads back what the copies of all shards kept. The first time it names them, and counts
 /// everything that a lonely node had as committed. Raises the number of the process, on disk.
-/// conflict where the directory belongs to another cluster or node; unsupported where the log of a
-/// lonely node no longer begins with its first event. Of the thread that appends.
-result<std::vector<found_copy>> recover_copies(persistence::journal& log, std::uint64_t cluster,
-                                               node_id node);
+/// Empties copies that were being replaced. conflict where the directory belongs to another cluster
+/// or node. Of the thread that appends, before anybody else writes.
+result<found_copies> recover_copies(persistence::journal& log, persistence::history& past,
+                                    persistence::state_store& state, std::uint64_t cluster,
+                                    node_id node);
 
 }  // namespace tally::cluster

@@ -68,6 +68,19 @@ replicator::~replicator() {
 
 actors::journal_actor replicator::spawn(caf::actor_system& system, const node_env_ptr& env) {
   shared_->env = env;
+  auto* const s = shared_.get();
+  shared_->source = std::make_unique<copy_source>(
+      env, s->options, [s](std::uint16_t shard, persistence::sealed_end end, auto then) {
+        s->post(
+            [s, shard, end, then = std::move(then)] { then(s->state->position_of(shard, end)); });
+      });
+  copy_fetcher::options fetching;
+  fetching.folder = env->options.data_dir + "/incoming";
+  fetching.free_bytes_min = 2 * env->options.reserve_bytes;
+  shared_->fetcher = std::make_unique<copy_fetcher>(
+      std::move(fetching), s->ports.ask, [s](std::uint16_t shard, fetched_copy copy) {
+        s->post([s, shard, copy = std::move(copy)] { s->state->take_fetched(shard, copy); });
+      });
   // Blocks until the copies are read back, so that everything below knows their names.
   auto is_read = std::make_shared<std::promise<void>>();
   auto ready = is_read->get_future();
@@ -85,6 +98,8 @@ void replicator::begin(std::vector<actors::lane_actor> lanes) {
 
 void replicator::end() {
   shared_->has_ended = true;
+  shared_->fetcher.reset();
+  if (shared_->source) shared_->source->end();
   replicator_actor actor;
   {
     const std::scoped_lock hold{shared_->mutex};
@@ -165,6 +180,7 @@ void replicator::answer(node_id, const std::string& kind, std::string body,
                         std::function<void(result<std::string>)> reply) {
   if (kind == events_request) return answer_events(shared_, body, std::move(reply));
   if (kind == change_request) return answer_change(shared_, body, std::move(reply));
+  if (kind == copy_request) return shared_->source->answer(body, std::move(reply));
   reply(failure{errc::unsupported, "request '" + kind + "' is unknown here"});
 }
 

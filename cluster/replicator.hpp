@@ -28,6 +28,13 @@ struct replicator_options {
   std::chrono::milliseconds forward_timeout{10'000};  // of events and changes for other leaders
   std::uint64_t forward_bytes_max = 64u << 20;        // on their way to them
   std::chrono::milliseconds retry_pause{50};          // before they are sent again
+  // Of log that is kept for copies that lag; behind that they fetch a copy of the history.
+  std::uint64_t lagging_log_bytes_max = 16ull << 30;
+  std::uint32_t headers_of_shard_max = 32'768;  // of chunks, in memory
+  std::uint32_t copies_sent_max = 4;            // histories that others fetch at the same time
+  std::size_t copy_page_bytes = 1u << 20;       // of them at a time
+  std::chrono::milliseconds copy_clear_timeout{600'000};  // for merchants to sleep
+  std::chrono::milliseconds copy_idle_max{60'000};        // nobody reads on, or they were read
 };
 
 /// The rest of the cluster, as the replicator sees it. Functions may be called from its thread and

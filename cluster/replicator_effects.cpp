@@ -19,7 +19,7 @@ bool follows(const written_chunk& c, std::uint64_t offset) {
 }  // namespace
 
 void replicator_state::feed(std::uint16_t shard, replica_event event) {
-  if (shard >= copies_.size() || !copies_[shard].core) return;
+  if (shard >= copies_.size() || !copies_[shard].core || waits(copies_[shard], event)) return;
   auto& core = copies_[shard].core;
   for (auto& effect : core->step(now(), std::move(event)))
     std::visit([&](auto& e) { carry_out(shard, e); }, effect);
@@ -135,10 +135,6 @@ void replicator_state::carry_out(std::uint16_t shard, const persist_identity& e)
   operations_[shard] = e.operation;
 }
 
-void replicator_state::carry_out(std::uint16_t shard, const install_copy&) {
-  spdlog::error("copy_not_installed shard={}", shard);
-}
-
 void replicator_state::carry_out(std::uint16_t shard, compare_and_swap& e) {
   shared_->ports.swap(
       shard, e.expected_version, std::move(e.proposed),
@@ -163,6 +159,7 @@ void replicator_state::carry_out(std::uint16_t shard, const read_config& e) {
 
 void replicator_state::carry_out(std::uint16_t shard, const commit_advanced& e) {
   auto& copy = copies_[shard];
+  if (copy.installing) return;  // told when it is there
   env_->journal->show_up_to(shard, e.offset);
   commits_due_.insert(shard);
   for (; copy.told < copy.chunks.size(); ++copy.told) {
@@ -246,16 +243,6 @@ void replicator_state::carry_out(std::uint16_t shard, const probe_leader& e) {
       schedule_flush();
     });
   });
-}
-
-void replicator_state::carry_out(std::uint16_t shard, const fetch_copy& e) {
-  const auto at = std::chrono::steady_clock::now();
-  if (at - complained_at_ < complain_every) return;
-  complained_at_ = at;
-  spdlog::error(
-      "copy_too_old shard={} needs_from={} reason=\"the leader's log begins later, and "
-      "copies of history are not sent yet\"",
-      shard, e.start.offset);
 }
 
 void replicator_state::carry_out(std::uint16_t shard, const store_refused& e) {

@@ -13,7 +13,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds commit_record_after{100};
-constexpr std::size_t headers_of_shard_max = 32'768;  // of chunks, kept for copies that lag
 
 bool is_append(const replica_message& m) {
   const auto* const append = std::get_if<append_message>(&m.body);
@@ -33,15 +32,16 @@ void replicator_state::start(std::shared_ptr<replicator::shared> shared) {
   copies_.resize(shared_->options.shards);
   shared_->shards_unready = shared_->options.shards;
   const auto& o = shared_->options;
-  auto found = recover_copies(*env_->journal, o.cluster, o.node);
+  auto found = recover_copies(*env_->journal, *env_->history, *env_->state, o.cluster, o.node);
   if (!found) {
     shared_->recovered = found.error();
     return;
   }
+  starts_ = std::move(found->starts);
   written_at_ = balanced_at_ = steady_clock::now();
   for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     auto& copy = copies_[shard];
-    auto& from = (*found)[shard];
+    auto& from = found->copies[shard];
     copy.chunks = std::move(from.chunks);
     copy.commit_written = from.state.commit;
     copy.told = static_cast<std::size_t>(
@@ -123,6 +123,7 @@ void replicator_state::flush() {
     if (!write()) break;
   open_shards();
   tell_lanes();
+  go_on_with_copies();
   send_out();
   is_flushing_ = false;
 }
@@ -132,6 +133,7 @@ bool replicator_state::write() {
   const auto began = steady_clock::now();
   for (const auto shard : commits_due_)
     next_.commits.push_back({shard, copies_[shard].core->commit()});
+  next_.commits.insert(next_.commits.end(), fixed_commits_.begin(), fixed_commits_.end());
   const auto number = env_->journal->append(next_);
   if (!number && number.error().code == errc::disk_full) {
     next_.commits.clear();
@@ -156,6 +158,11 @@ bool replicator_state::write() {
   note_written(*number);
   for (const auto& [shard, offset] : next_.commits) copies_[shard].commit_written = offset;
   commits_due_.clear();
+  fixed_commits_.clear();
+  wiped_.insert(wiped_.end(), wiping_.begin(), wiping_.end());
+  wiping_.clear();
+  replaced_.insert(replaced_.end(), replacing_.begin(), replacing_.end());
+  replacing_.clear();
   next_ = {};
   note_untold();
   for (const auto& [shard, operation] : std::exchange(operations_, {}))
@@ -266,6 +273,7 @@ void replicator_state::tick() {
     balanced_at_ = at;
     balance();
     trim();
+    shared_->source->forget_idle();
   }
   schedule_flush();
 }
@@ -281,46 +289,58 @@ bool replicator_state::put_meta(const std::string& key, const std::string& value
   return put.ok();
 }
 
-/// Only where no copy lags: those that do read this log.
+/// Copies that lag read this log, as long as there is not too much of it.
 bool replicator_state::drop_before(persistence::round_number round) {
   if (shared_->has_ended) return false;
-  for (const auto& copy : copies_) {
+  const bool lags = std::ranges::any_of(copies_, [](const kept_copy& copy) {
     const auto& config = copy.core->config();
-    if (config.copies.size() != config.in_sync.size()) return true;
-  }
-  log_starts starts{round, std::vector<log_position>(shard_count)};
+    return config.copies.size() != config.in_sync.size();
+  });
+  if (lags && env_->log_bytes_now < shared_->options.lagging_log_bytes_max) return true;
+  if (!env_->journal->drops_before(round, env_->options.keep_log_bytes)) return true;
+  starts_.round = round;
   for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
     const auto& copy = copies_[shard];
-    auto& at = starts.starts[shard];
-    at = copy.core->start();
+    auto& at = starts_.starts[shard];
+    at = copy.installing ? log_position{} : copy.core->start();
     for (const auto& c : copy.chunks) {
       if (c.round == 0 || c.round >= round) break;
       at = {c.header.last(), c.header.epoch, c.header.chain, c.header.stamped_at};
     }
   }
-  if (const auto put = env_->journal->put_meta({to_record(starts)}); !put) return false;
+  if (const auto put = env_->journal->put_meta({to_record(starts_)}); !put) return false;
   const auto dropped = env_->journal->drop_segments_before(round, env_->options.keep_log_bytes);
   if (!dropped) spdlog::warn("log_not_dropped reason={}", dropped.error().text());
+  env_->log_bytes_now = env_->journal->log_bytes();
+  trim();
   return dropped.ok();
 }
 
-/// Headers cost memory: of a long log the oldest ones go, as far as every copy has it.
 void replicator_state::trim() {
-  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
-    auto& copy = copies_[shard];
-    if (copy.chunks.size() <= headers_of_shard_max) continue;
-    auto count = copy.chunks.size() - headers_of_shard_max / 2;
-    const auto limit = std::min(copy.core->trim_limit(), copy.core->commit());
-    while (count > 0 && (count > copy.told || copy.chunks[count - 1].header.last() > limit))
-      --count;
-    if (count == 0) continue;
-    const auto& last = copy.chunks[count - 1].header;
-    const log_position start{last.last(), last.epoch, last.chain, last.stamped_at};
-    copy.chunks.erase(copy.chunks.begin(),
-                      copy.chunks.begin() + static_cast<std::ptrdiff_t>(count));
-    copy.told -= count;
-    feed(shard, log_trimmed{start});
+  const auto first_round = env_->journal->first_round();
+  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard)
+    if (!copies_[shard].installing && !copies_[shard].chunks.empty()) trim(shard, first_round);
+}
+
+/// Forgets what is dropped. Headers cost memory: of a long log the oldest ones go too, as far as
+/// history and every copy that counts have what they are of.
+void replicator_state::trim(std::uint16_t shard, persistence::round_number first_round) {
+  auto& copy = copies_[shard];
+  std::size_t count = 0;
+  while (count < copy.told && copy.chunks[count].round < first_round) ++count;
+  const std::size_t headers_max = shared_->options.headers_of_shard_max;
+  if (copy.chunks.size() - count > headers_max) {
+    const auto sealed = persistence::history::sealed(env_->history->look(), shard).offset;
+    const auto limit = std::min({copy.core->trim_limit(), copy.core->commit(), sealed});
+    const auto wanted = std::min(copy.chunks.size() - headers_max / 2, copy.told);
+    while (count < wanted && copy.chunks[count].header.last() <= limit) ++count;
   }
+  if (count == 0) return;
+  const auto& last = copy.chunks[count - 1].header;
+  const log_position start{last.last(), last.epoch, last.chain, last.stamped_at};
+  copy.chunks.erase(copy.chunks.begin(), copy.chunks.begin() + static_cast<std::ptrdiff_t>(count));
+  copy.told -= count;
+  feed(shard, log_trimmed{start});
 }
 
 void replicator_state::fail_journal(const failure& why) {

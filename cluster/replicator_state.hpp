@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "actors/node_env.hpp"
+#include "cluster/copy_fetcher.hpp"
+#include "cluster/copy_source.hpp"
 #include "cluster/replica_disk.hpp"
 #include "cluster/replicator.hpp"
 #include "domain/replica_core.hpp"
@@ -48,6 +50,8 @@ struct replicator::shared {
   std::atomic<std::uint64_t> forwarded_bytes{0};
   std::atomic<bool> has_ended{false};
   std::atomic<std::int64_t> turned_at_us{0};  // steady clock
+  std::unique_ptr<copy_source> source;
+  std::unique_ptr<copy_fetcher> fetcher;  // ends before the actor
   // Never seen to be usable since the start; each counts once.
   std::atomic<std::uint32_t> shards_unready{shard_count};
 
@@ -89,6 +93,10 @@ struct replicator_state {
   /// Calls then() once this node's tables have what the shard's log has up to the offset.
   void when_kept(std::uint16_t shard, std::uint64_t offset, std::function<void(status)> then);
   [[nodiscard]] std::uint64_t commit_of(std::uint16_t shard) const;
+  /// Where the shard's log goes on behind what is sealed here.
+  [[nodiscard]] result<log_position> position_of(std::uint16_t shard,
+                                                 const persistence::sealed_end& sealed) const;
+  void take_fetched(std::uint16_t shard, fetched_copy copy);
   [[nodiscard]] std::vector<shard_report> report() const;
   [[nodiscard]] std::size_t shards_led() const;
 
@@ -107,6 +115,12 @@ struct replicator_state {
     std::chrono::steady_clock::time_point until;
     std::function<void(status)> then;
   };
+  /// Another node's history on its way into the place of what was here.
+  struct installation {
+    std::uint64_t operation = 0;
+    fetched_copy copy;
+    std::vector<replica_event> waiting;  // what the core is to hear afterwards
+  };
   struct kept_copy {
     std::unique_ptr<replica_core> core;
     std::vector<node_id> placed;
@@ -117,6 +131,8 @@ struct replicator_state {
     bool waits_to_open = false, is_open = false;
     bool was_ready = false;
     std::vector<keeping> waiting;
+    std::optional<fetched_copy> fetched;  // the core has not taken it yet
+    std::unique_ptr<installation> installing;
   };
   struct ticket {
     telling_ptr of;
@@ -146,6 +162,14 @@ struct replicator_state {
   void complete(std::uint64_t number, bool good);
   void publish(std::uint16_t shard);
 
+  // replicator_copies.cpp
+  [[nodiscard]] bool waits(kept_copy& copy, replica_event& event) const;
+  void clear_lane(std::uint16_t shard, std::function<void()> then);
+  void go_on_with_copies();
+  void install(std::uint16_t shard);
+  void installed(std::uint16_t shard, const result<persistence::copied_registry>& registry);
+  void finish_copy(std::uint16_t shard);
+
   // replicator_rounds.cpp
   void schedule_flush();
   [[nodiscard]] bool has_work() const;
@@ -164,6 +188,7 @@ struct replicator_state {
   [[nodiscard]] node_id wanted_leader(const kept_copy& copy, std::uint16_t shard) const;
   [[nodiscard]] bool is_wanted_here(const kept_copy& copy) const;
   void trim();
+  void trim(std::uint16_t shard, persistence::round_number first_round);
   [[nodiscard]] static persistence::shard_end end_before(const kept_copy& copy,
                                                          std::uint64_t offset);
   [[nodiscard]] instant now() const;
@@ -180,6 +205,11 @@ struct replicator_state {
   std::map<std::uint16_t, std::uint64_t> operations_;  // of it, the last one by shard
   std::set<std::uint16_t> commits_due_;                // advanced since they were written
   std::chrono::steady_clock::time_point written_at_{};
+
+  // of copies of history; by shard
+  log_starts starts_;
+  std::vector<std::uint16_t> wiping_, wiped_, replacing_, replaced_;  // in next_, and on disk
+  std::vector<persistence::round_content::commit> fixed_commits_;     // of the next round
 
   std::uint64_t tickets_given_ = 0;
   std::unordered_map<std::uint64_t, ticket> tickets_;

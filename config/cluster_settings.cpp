@@ -106,9 +106,38 @@ status fill_placement(placement_options& to, const settings& from) {
   to.copies = from.number("cluster.copies");
   to.min_in_sync = from.number("cluster.min_in_sync");
   to.replace_after = from.duration("cluster.replace_after");
+  to.moves_per_node_max = from.number("cluster.moves_per_node_max");
+  to.handovers_max = from.number("cluster.handovers_max");
   if (to.min_in_sync > to.copies) {
     return wrong_setting(from, "cluster.min_in_sync", "is more than cluster.copies");
   }
+  return done{};
+}
+
+status fill_limits(cluster_settings& to, const settings& from) {
+  auto& r = to.replication;
+  r.core.min_in_sync = static_cast<std::uint32_t>(to.placement.min_in_sync);
+  r.core.suspect_after = from.duration("cluster.suspect_after");
+  r.core.parked_bytes_max = from.number("cluster.parked_bytes_max");
+  r.core.uncommitted_bytes_max = from.number("cluster.uncommitted_bytes_max");
+  r.moves_max = static_cast<std::uint32_t>(to.placement.handovers_max);
+  r.followed_bytes_max = from.number("cluster.followed_bytes_max");
+  r.forward_timeout = from.duration("cluster.forward_timeout");
+  r.forward_bytes_max = from.number("cluster.forward_bytes_max");
+  r.retry_pause = from.duration("cluster.retry_pause");
+  r.lagging_log_bytes_max = from.number("cluster.lagging_log_bytes_max");
+  r.copies_sent_max = static_cast<std::uint32_t>(from.number("cluster.copies_sent_max"));
+  to.relay.patience = r.forward_timeout;
+  to.relay.waiting_max = from.number("cluster.relayed_requests_max");
+  to.join_timeout = from.duration("cluster.join_timeout");
+  auto& p = to.peers;
+  p.silence_max = from.duration("cluster.silence_max");
+  p.data_window_bytes_max = from.number("cluster.data_window_bytes_max");
+  p.call_queue_bytes_max = from.number("cluster.call_queue_bytes_max");
+  p.calls_max = from.number("cluster.calls_max");
+  if (!is_valid(r.core))
+    return wrong_setting(from, "cluster.suspect_after", "is shorter than followers may be silent");
+  if (auto good = cluster::validate(p); !good) return good;
   return done{};
 }
 
@@ -150,6 +179,7 @@ result<cluster_settings> make_cluster_settings(const settings& from) {
   if (auto good = fill_etcd(to.etcd, from); !good) return good.error();
   if (auto good = fill_peers(to, from); !good) return good.error();
   if (auto good = fill_placement(to.placement, from); !good) return good.error();
+  if (auto good = fill_limits(to, from); !good) return good.error();
   return to;
 }
 

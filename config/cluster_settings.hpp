@@ -6,6 +6,8 @@
 
 #include "cluster/etcd_client.hpp"
 #include "cluster/peer_links.hpp"
+#include "cluster/replicator.hpp"
+#include "cluster/request_relay.hpp"
 #include "config/settings.hpp"
 #include "domain/placement.hpp"
 
@@ -31,6 +33,9 @@ struct cluster_settings {
   cluster::peer_options peers;
   std::string advertise;  // HOST:PORT for the others; port 0: the one that is listened at
   placement_options placement;
+  cluster::replicator_options replication;
+  cluster::relay_options relay;
+  std::chrono::milliseconds join_timeout{};
 
   [[nodiscard]] bool is_used() const { return !name.empty(); }
 };

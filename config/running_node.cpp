@@ -88,7 +88,8 @@ void wanted_signals(sigset_t& set) {
 namespace {
 
 /// Questions go to the node that leads the merchant's shard.
-std::shared_ptr<cluster::request_relay> relay_to_leaders(cluster::clustered_node& node) {
+std::shared_ptr<cluster::request_relay> relay_to_leaders(cluster::clustered_node& node,
+                                                         const cluster::relay_options& options) {
   cluster::request_relay::ways ways;
   ways.leader_elsewhere = [&node](std::string_view merchant) -> std::optional<node_id> {
     const auto leader = node.copies().leader_of(shard_of(merchant_hash(merchant)));
@@ -100,7 +101,7 @@ std::shared_ptr<cluster::request_relay> relay_to_leaders(cluster::clustered_node
                      std::function<void(result<std::string>)> then) {
     node.ask(to, kind, body, timeout, std::move(then));
   };
-  return std::make_shared<cluster::request_relay>(std::move(ways));
+  return std::make_shared<cluster::request_relay>(std::move(ways), options);
 }
 
 }  // namespace
@@ -135,7 +136,8 @@ status running_node::impl::join() {
   to.etcd = from.etcd;
   to.peer = from.peers;
   to.placement = from.placement;
-  to.core.min_in_sync = static_cast<std::uint32_t>(from.placement.min_in_sync);
+  to.replication = from.replication;
+  to.join_timeout = from.join_timeout;
   auto joined = cluster::clustered_node::join(std::move(to));
   if (!joined) return joined.error();
   cluster = std::move(*joined);
@@ -168,7 +170,7 @@ status running_node::impl::take_part() {
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
   auto served = route_options(options.http, http.loops, open_geo_database(options.geo_database));
-  if (cluster) served.relay = relay_to_leaders(*cluster);
+  if (cluster) served.relay = relay_to_leaders(*cluster, options.cluster.relay);
   routes = std::make_unique<api::public_api>(*engine, served);
   auto server = api::http_server::start(http, routes->handle());
   if (!server) return server.error();

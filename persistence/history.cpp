@@ -383,6 +383,26 @@ result<std::vector<std::string>> history::list_merchants(std::uint16_t shard,
   return found;
 }
 
+status history::scan_raw(std::uint16_t shard, history_part part, std::string_view after,
+                         const std::function<bool(std::string_view key, std::string_view value)>& f,
+                         const view_ptr& at) const {
+  const auto keys = history_key::all_of(shard);
+  const rocksdb::Slice upper{keys.end};
+  rocksdb::ReadOptions read;
+  read.snapshot = view::of(at);
+  read.iterate_upper_bound = &upper;
+  read.fill_cache = false;
+  const auto where =
+      part == history_part::blocks ? history_family::blocks : history_family::columns;
+  const std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(read, impl_->family(where))};
+  for (it->Seek(rocks::slice(std::max(std::string_view{keys.first}, after))); it->Valid();
+       it->Next()) {
+    if (rocks::view(it->key()) == after) continue;
+    if (!f(rocks::view(it->key()), rocks::view(it->value()))) return done{};
+  }
+  return rocks::to_status(it->status(), "history of shard " + std::to_string(shard));
+}
+
 std::uint64_t history::bytes() const {
   std::uint64_t sum = 0;
   for (auto* f : impl_->families) {

@@ -55,6 +55,12 @@ struct block_facts {
   std::vector<std::uint8_t> own_columns;      // that have a value of their own
 };
 
+/// The families that hold what is of a shard.
+enum class history_part : std::uint8_t { blocks, columns };
+
+/// Gives keys with their values as they lie on disk, in the order of the keys; false at the end.
+using raw_source = std::function<result<bool>(std::string& key, std::string& value)>;
+
 /// The `history` database: the events of the log up to the sealed position, clustered by merchant,
 /// in blocks of columns. Written by history_writer, in files that are ingested, never by a WAL.
 /// All keys big endian.
@@ -115,6 +121,12 @@ class history {
                                                   std::size_t limit,
                                                   const view_ptr& at = nullptr) const;
 
+  /// Calls f with all that is of a shard, as it lies on disk, from the key behind `after` on, until
+  /// it gives false.
+  status scan_raw(std::uint16_t shard, history_part part, std::string_view after,
+                  const std::function<bool(std::string_view key, std::string_view value)>& f,
+                  const view_ptr& at) const;
+
   [[nodiscard]] std::uint64_t bytes() const;
   /// Hard-linked checkpoint in `directory`, which must not exist.
   status checkpoint(const std::string& directory) const;
@@ -148,6 +160,9 @@ class history_writer {
   status replace(std::uint16_t shard, std::string_view merchant,
                  const std::vector<block_facts>& old, const std::vector<new_block>& blocks,
                  std::int64_t newest_before_ms);
+  /// Puts what scan_raw() of another history gave in place of all that is here of the shard.
+  /// Sources without anything remove it. corrupt_record where a key is not of the shard.
+  status replace_shard(std::uint16_t shard, const raw_source& blocks, const raw_source& columns);
   /// Takes all that was put into the history; `round` 0 leaves the sealed round as it is.
   status commit(round_number round);
 

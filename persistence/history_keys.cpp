@@ -22,6 +22,13 @@ std::optional<byte_reader> opened(std::string_view value) {
 
 }  // namespace
 
+range all_of(std::uint16_t shard) {
+  range keys;
+  byte_writer{keys.first}.u16be(shard);
+  byte_writer{keys.end}.u16be(static_cast<std::uint16_t>(shard + 1));
+  return keys;
+}
+
 std::string merchant(std::uint16_t shard, std::string_view merchant) {
   ensure(!merchant.empty() && merchant.find('\0') == std::string_view::npos,
          "a merchant without a name or with a zero byte");

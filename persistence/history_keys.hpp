@@ -13,6 +13,11 @@ namespace tally::persistence::history_key {
 
 constexpr std::uint8_t shared_columns = 255;
 
+/// The keys of a shard: first <= key < end.
+struct range {
+  std::string first, end;
+};
+[[nodiscard]] range all_of(std::uint16_t shard);
 /// shard, merchant, 0: what all keys of a merchant begin with.
 [[nodiscard]] std::string merchant(std::uint16_t shard, std::string_view merchant);
 /// The first key behind all keys of the merchant.

@@ -32,6 +32,14 @@ class table_file {
     }
     return done{};
   }
+  status remove(const history_key::range& keys) {
+    ++entries_;
+    return rocks::to_status(writer_.DeleteRange(keys.first, keys.end), path_);
+  }
+  status add(const std::string& key, const std::string& value) {
+    ++entries_;
+    return rocks::to_status(writer_.Put(key, value), path_);
+  }
   status finish() { return rocks::to_status(writer_.Finish(), path_); }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool empty() const { return entries_ == 0; }
@@ -172,6 +180,46 @@ status history_writer::replace(std::uint16_t shard, std::string_view merchant,
   }
   if (auto s = impl_->blocks->add(index); !s) return s;
   return impl_->columns->add(values);
+}
+
+namespace {
+
+/// Moves all that the source gives into the file.
+status take_raw(const history_key::range& keys, const raw_source& from, table_file& to,
+                const std::function<status(std::string_view key, std::string_view value)>& look) {
+  if (auto s = to.remove(keys); !s) return s;
+  std::string key, value, before;
+  for (;;) {
+    const auto more = from(key, value);
+    if (!more) return more.error();
+    if (!*more) return done{};
+    if (key < keys.first || key >= keys.end || key <= before)
+      return failure{errc::corrupt_record, "a copied history has keys that are not its own"};
+    if (auto s = look(key, value); !s) return s;
+    if (auto s = to.add(key, value); !s) return s;
+    std::swap(key, before);
+  }
+}
+
+}  // namespace
+
+status history_writer::replace_shard(std::uint16_t shard, const raw_source& blocks,
+                                     const raw_source& columns) {
+  auto& w = *impl_;
+  const auto keys = history_key::all_of(shard);
+  ensure(keys.first > w.last_key, "shards out of order");
+  w.last_key = keys.end;
+  w.sealed.shards.erase(shard);
+  const auto look = [&](std::string_view key, std::string_view value) {
+    if (key != history_key::shard(shard)) return status{done{}};
+    const auto end = history_key::decode_end(value);
+    if (!end)
+      return status{failure{errc::corrupt_record, "a copied history has no end that can be read"}};
+    w.sealed.shards[shard] = *end;
+    return status{done{}};
+  };
+  if (auto s = take_raw(keys, blocks, *w.blocks, look); !s) return s;
+  return take_raw(keys, columns, *w.columns, [](auto, auto) { return status{done{}}; });
 }
 
 status history_writer::commit(round_number round) {

@@ -45,10 +45,12 @@ struct record {
 };
 
 /// Takes back what a shard's log has behind `end`: it was never acknowledged, and another copy's
-/// leader decided otherwise.
+/// leader decided otherwise. With `is_whole` all of it goes: what comes next follows what a copy of
+/// another node's history brought.
 struct log_cut {
   std::uint16_t shard = 0;
   shard_end end;
+  bool is_whole = false;
 };
 
 /// All that one commit round writes at once.
@@ -109,6 +111,8 @@ class journal {
   /// and as many before it as bring what is left to `keep_bytes`. Takes a round of its own where
   /// there is something to drop; belongs to the thread of append().
   status drop_segments_before(round_number round, std::uint64_t keep_bytes = 0);
+  /// Whether that would drop something.
+  [[nodiscard]] bool drops_before(round_number round, std::uint64_t keep_bytes) const;
 
   [[nodiscard]] round_number last_round() const;             // 0 where the journal is empty
   [[nodiscard]] round_number first_round() const;            // oldest kept

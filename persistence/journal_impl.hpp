@@ -89,6 +89,7 @@ struct journal::impl {
   [[nodiscard]] status writable();
   [[nodiscard]] status check_space();
   [[nodiscard]] status roll_segment();
+  [[nodiscard]] std::size_t needless(round_number round, std::uint64_t keep_bytes) const;
   [[nodiscard]] status drop_before(round_number round, std::uint64_t keep_bytes);
   [[nodiscard]] std::uint64_t bytes_of(const log_segment& s) const;
   [[nodiscard]] std::shared_ptr<rocksdb::ColumnFamilyHandle> held(

@@ -35,7 +35,8 @@ void log_filter::show_up_to(std::uint16_t shard, std::uint64_t offset) {
 
 bool log_filter::is_taken_back(round_number round, const chunk_header& header) const {
   return std::ranges::any_of(cuts_, [&](const known_cut& c) {
-    return c.cut.shard == header.shard && c.round > round && header.base >= c.cut.end.next_offset;
+    return c.cut.shard == header.shard && c.round > round &&
+           (c.cut.is_whole || header.base >= c.cut.end.next_offset);
   });
 }
 
@@ -78,6 +79,7 @@ std::string log_filter::encode(const log_cut& cut) {
   to.u64be(cut.end.chain);
   to.u32be(cut.end.epoch);
   to.i64be(cut.end.stamped_at_ms);
+  to.u8(cut.is_whole ? 1 : 0);
   return rocks::with_crc(out);
 }
 
@@ -92,6 +94,7 @@ status log_filter::load(std::string_view key, std::string_view value) {
   cut.end.chain = in.u64be();
   cut.end.epoch = in.u32be();
   cut.end.stamped_at_ms = in.i64be();
+  cut.is_whole = in.u8() != 0;
   if (!name.ok() || !name.at_end() || !in.ok() || !in.at_end() || cut.shard >= shard_count)
     return failure{errc::corrupt_record, "meta cut: damaged"};
   add(round, cut);

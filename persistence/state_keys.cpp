@@ -64,6 +64,13 @@ std::string owner(const state_owner& o) {
   return key;
 }
 
+range all_of(std::uint16_t shard) {
+  range keys;
+  byte_writer{keys.first}.u16be(shard);
+  byte_writer{keys.end}.u16be(static_cast<std::uint16_t>(shard + 1));
+  return keys;
+}
+
 range all_of(const state_owner& o) {
   auto first = owner(o);
   auto end = after(first);

@@ -19,6 +19,7 @@ struct range {
 /// What every key of the owner begins with.
 [[nodiscard]] std::string owner(const state_owner& o);
 [[nodiscard]] range all_of(const state_owner& o);
+[[nodiscard]] range all_of(std::uint16_t shard);
 
 [[nodiscard]] std::string row(const state_owner& o, const row_address& at);
 /// Rows of this kind, width and tag with from.begin <= begin < to.

@@ -398,6 +398,61 @@ result<std::vector<state_owner>> state_store::list_owners(std::uint16_t shard,
   return found;
 }
 
+namespace {
+
+constexpr family family_of(state_part part) {
+  return static_cast<family>(static_cast<std::size_t>(part) + 1);
+}
+static_assert(family_of(state_part::totals) == totals && family_of(state_part::rejects) == rejects);
+
+}  // namespace
+
+status state_store::scan_raw(
+    std::uint16_t shard, state_part part, std::string_view after,
+    const std::function<bool(std::string_view key, std::string_view value)>& f,
+    const view_ptr& at) const {
+  const auto keys = state_key::all_of(shard);
+  const rocksdb::Slice end{keys.end};
+  rocksdb::ReadOptions read;
+  read.snapshot = view::of(at);
+  read.iterate_upper_bound = &end;
+  read.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it{
+      impl_->db->NewIterator(read, impl_->families[family_of(part)])};
+  for (it->Seek(rocks::slice(std::max(std::string_view{keys.first}, after))); it->Valid();
+       it->Next()) {
+    if (rocks::view(it->key()) == after) continue;
+    if (!f(rocks::view(it->key()), rocks::view(it->value()))) return done{};
+  }
+  return rocks::to_status(it->status(), "state of shard " + std::to_string(shard));
+}
+
+status state_store::replace_shard(std::uint16_t shard, const part_source& from) {
+  constexpr std::size_t batch_bytes = 4 * mebibyte;
+  const auto keys = state_key::all_of(shard);
+  rocksdb::WriteOptions no_wal;
+  no_wal.disableWAL = true;
+  rocksdb::WriteBatch out;
+  for (const auto part :
+       {state_part::totals, state_part::snapshot, state_part::ids, state_part::rejects})
+    out.DeleteRange(impl_->families[family_of(part)], keys.first, keys.end);
+  state_part part{};
+  std::string key, value;
+  for (bool more = true; more;) {
+    const auto given = from(part, key, value);
+    if (!given) return given.error();
+    more = *given;
+    if (more && (key < keys.first || key >= keys.end))
+      return failure{errc::corrupt_record, "a copied state has keys that are not its own"};
+    if (more) out.Put(impl_->families[family_of(part)], key, value);
+    if (more && out.GetDataSize() < batch_bytes) continue;
+    const auto s = impl_->db->Write(no_wal, &out);
+    if (!s.ok()) return rocks::to_failure(s, impl_->options.path + " write");
+    out.Clear();
+  }
+  return flush();
+}
+
 status state_store::flush() {
   const std::vector<rocksdb::ColumnFamilyHandle*> all{impl_->families.begin(),
                                                       impl_->families.end()};

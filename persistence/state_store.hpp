@@ -52,6 +52,9 @@ struct id_run_address {
   std::uint64_t base = 0;
 };
 
+/// The families that hold what is of a shard.
+enum class state_part : std::uint8_t { totals, snapshot, ids, rejects };
+
 /// The `state` database (families `totals`, `snapshot`, `ids`, `rejects`): no WAL, all families
 /// flushed atomically, may be thrown away and rebuilt from the journal. Rows are written as deltas
 /// that a merge operator adds up. Values carry a crc32c; a value that does not match is
@@ -118,6 +121,18 @@ class state_store {
   /// Owners that have a head page (part 0, page 0), from `after` on, in key order.
   result<std::vector<state_owner>> list_owners(std::uint16_t shard, std::uint32_t generation,
                                                std::string_view after, std::size_t limit) const;
+
+  /// Calls f with all that a family has of a shard, as it lies on disk, from the key behind `after`
+  /// on, until it gives false.
+  status scan_raw(std::uint16_t shard, state_part part, std::string_view after,
+                  const std::function<bool(std::string_view key, std::string_view value)>& f,
+                  const view_ptr& at) const;
+  /// Puts what scan_raw() of another store gave in place of all that is here of the shard; it is on
+  /// disk when this returns. What a crash leaves of it is some of both. Nobody else may write to
+  /// the shard meanwhile. corrupt_record where a key is not of the shard.
+  using part_source =
+      std::function<result<bool>(state_part& part, std::string& key, std::string& value)>;
+  status replace_shard(std::uint16_t shard, const part_source& from);
 
   /// Atomic flush of all families: what was written before is on disk after.
   status flush();

@@ -117,6 +117,7 @@ class small_cluster : public ::testing::Test {
     o.cluster = 77;
     o.node = {n};
     o.core.min_in_sync = min_in_sync_;
+    if (adjust_) adjust_(to.options, o);
     to.copies = std::make_unique<replicator>(o, ports_of(n));
     to.options.copies = to.copies.get();
     auto started = actors::engine::start(to.options);
@@ -242,6 +243,10 @@ class small_cluster : public ::testing::Test {
     return std::ranges::all_of(ends, [](const auto& e) { return e.second.size() == 1; });
   }
 
+  [[nodiscard]] std::string folder() const { return folder_.path().string(); }
+
+  /// What a test wants other than it is by default, before a node starts.
+  std::function<void(actors::engine_options&, replicator_options&)> adjust_;
   std::map<std::uint32_t, node> nodes_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> cuts_;  // from, to; under mutex_
   shared_store store_;

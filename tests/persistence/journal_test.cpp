@@ -391,6 +391,24 @@ TEST_F(journal_test, takes_back_again_what_came_after_a_cut) {
   EXPECT_EQ(shown(*open()), "1a 3d ");
 }
 
+TEST_F(journal_test, takes_back_all_of_a_shard_and_goes_on_elsewhere) {
+  auto j = open();
+  append_to_seven(*j, {}, 3, 'a');
+  round_content content;
+  content.cuts.push_back({7, {}, true});
+  ASSERT_TRUE(j->append(content));
+  EXPECT_EQ(shown(*j), "");
+  const shard_end far{101, 77, 5, 1'000};
+  content.cuts = {{7, far, true}};
+  ASSERT_TRUE(j->append(content));
+  EXPECT_EQ(append_to_seven(*j, far, 2, 'b').size(), 2u);
+  EXPECT_EQ(shown(*j), "101b 103b ");
+  j = nullptr;
+  j = open();
+  EXPECT_EQ(shown(*j), "101b 103b ");
+  EXPECT_EQ(j->ends()[7].next_offset, 105u);
+}
+
 TEST_F(journal_test, shows_only_what_is_known_to_be_kept) {
   auto j = open();
   append_to_seven(*j, {}, 3, 'a');
