@@ -266,6 +266,10 @@ class answer_writer {
     out_.string(table.zone);
     out_.key("currency");
     out_.string(table.currency);
+    if (q_.refunds_on_order_day) {
+      out_.key("refunds_on");
+      out_.string("order");
+    }
     out_.close('}');
   }
 

@@ -29,6 +29,13 @@ void read_compare(object_reader& body, question& q) {
   }
 }
 
+void read_refunds_on(object_reader& body, question& q) {
+  std::string day = "refund";
+  body.text("refunds_on", day);
+  if (day != "refund" && day != "order") body.fail("refunds_on", "must be refund or order");
+  q.refunds_on_order_day = day == "order";
+}
+
 void read_order_by(object_reader& body, question& q) {
   const auto* const v = body.take("order_by");
   if (v == nullptr) return;
@@ -70,6 +77,7 @@ status read_question(const json& value, query_request& request) {
   read_question_filters(body, q, outcome);
   read_compare(body, q);
   body.flag("match_day_of_week", q.match_day_of_week);
+  read_refunds_on(body, q);
   read_order_by(body, q);
   read_pagination(body, q, outcome);
   read_include(body, q, outcome);

@@ -14,7 +14,7 @@ using nlohmann::json;
 
 /// A question as flags give it.
 struct typed_question {
-  std::string merchant, range = "7d", timezone, currency, compare, filters;
+  std::string merchant, range = "7d", timezone, currency, compare, filters, refunds_on;
   std::vector<std::string> metrics, dimensions, order;
   std::uint32_t limit = 0, offset = 0;
   bool totals = false;
@@ -50,6 +50,7 @@ std::string question_json(const typed_question& typed) {
   if (!typed.dimensions.empty()) q["dimensions"] = typed.dimensions;
   if (!typed.currency.empty()) q["currency"] = typed.currency;
   if (!typed.compare.empty()) q["compare"] = typed.compare;
+  if (!typed.refunds_on.empty()) q["refunds_on"] = typed.refunds_on;
   for (const auto& one : typed.order) {
     const bool rising = one.ends_with(":asc");
     const bool falling = one.ends_with(":desc");
@@ -96,8 +97,8 @@ std::string wrong_flags(const typed_question& typed) {
     return "--window and --strict are of a funnel";
   if (typed.retention.empty() && typed.of_customers) return "--customers is of --retention";
   if (!typed.metrics.empty()) return {};
-  if (!typed.order.empty() || typed.totals || !typed.compare.empty())
-    return "--order-by, --totals and --compare go with --metrics";
+  if (!typed.order.empty() || typed.totals || !typed.compare.empty() || !typed.refunds_on.empty())
+    return "--order-by, --totals, --compare and --refunds-on go with --metrics";
   if (!typed.retention.empty() && !typed.dimensions.empty())
     return "--retention has no --dimensions";
   return {};
@@ -191,6 +192,8 @@ void add_query(CLI::App& root, action& chosen) {
   command->add_option("--timezone", typed->timezone, "Zone of days and hours [the merchant's]");
   command->add_option("--currency", typed->currency, "Of the money shown [the merchant's]");
   command->add_option("--compare", typed->compare, "previous_period or year_over_year");
+  command->add_option("--refunds-on", typed->refunds_on, "On which day refunds count")
+      ->check(CLI::IsMember({"refund", "order"}));
   command->add_option("--order-by", typed->order, "METRIC:desc, DIMENSION:asc")->delimiter(',');
   command->add_option("--filters", typed->filters, "JSON, as in POST /api/v2/query");
   command->add_option("--limit", typed->limit, "Rows at most");

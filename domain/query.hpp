@@ -33,6 +33,7 @@ struct question {
   comparison compare = comparison::none;
   std::string compare_from, compare_to;
   bool match_day_of_week = false;
+  bool refunds_on_order_day = false;  // a refund's money counts when its order was placed
   std::vector<std::pair<std::string, bool>> order_by;  // metric or dimension; true: descending
   std::uint32_t limit = 0, offset = 0;  // limit 0: 10,000, but every bucket where all is time
   std::uint32_t generation = 0;         // 0: the one that serves; another is refused

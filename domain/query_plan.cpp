@@ -262,10 +262,20 @@ status cut_ranges(plan& p, const asked_dimensions& dimensions, event_time now) {
   return done{};
 }
 
+/// Rows have refunds on their own days.
+bool moves_refunds(const question& q) {
+  return q.refunds_on_order_day && std::ranges::any_of(q.metrics, [](const std::string& name) {
+           const auto* const metric = find_metric(name);
+           return metric != nullptr && (metric->sources & from_commerce) != 0;
+         });
+}
+
 status check_question(const question& q, const merchant_facts& facts,
                       const asked_dimensions& dimensions, bool by_name) {
   if (auto fine = check_metrics(q, by_name); !fine) return fine;
   if (auto fine = check_names(q, facts, dimensions.name); !fine) return fine;
+  if (moves_refunds(q))
+    return not_yet("/refunds_on", "refunds on the day of their order need event history");
   if (q.include_time_labels && !dimensions.time())
     return bad("/include/time_labels", "needs a time dimension");
   return check_order(q);

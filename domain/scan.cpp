@@ -71,8 +71,9 @@ class seen_pairs {
 
 /// Whether an event outside of the range may change numbers within it.
 bool reaches_far(const scan_frame& frame, counts_as kind) {
-  if (kind == counts_as::purchase) return frame.plan->needs.first_orders;
-  return kind == counts_as::refund && frame.wants_to_date;
+  const auto& needs = frame.plan->needs;
+  if (kind == counts_as::purchase) return needs.first_orders || needs.order_days;
+  return kind == counts_as::refund && (frame.wants_to_date || needs.order_days);
 }
 
 }  // namespace

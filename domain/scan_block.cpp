@@ -347,6 +347,9 @@ std::optional<scan_sale> scan_block::sale(std::size_t unit, value_ids& currencie
   s.refund = is == counts_as::refund;
   s.currency = currencies.id(currency);
   s.of_answer = currency == plan_.currency;
+  if (plan_.needs.order_days)
+    if (const auto order = block_.text(text_field::order_id).at(row); !order.empty())
+      s.order = std::max<std::uint64_t>(1, person_hash(order));
   const auto who = customer(row);
   s.has_customer = who.has_value();
   s.customer = who.value_or(0);

@@ -13,6 +13,7 @@ struct visit_pass::state {
   scan_group& group(scan_span& span, std::size_t position, std::int64_t at_ms);
   void count_run(scan_span& span, const visitor_run& run);
   void count_event(scan_span& span, std::size_t position);
+  void count_moved(scan_span& span, std::size_t position);
   void count_unit(scan_group& g, const scan_unit& u) const;
   void count_visit(scan_span& span, std::size_t number);
   void count_pages(scan_span& span, const found_visit& found);
@@ -76,10 +77,27 @@ void visit_pass::state::count_unit(scan_group& g, const scan_unit& u) const {
     g.extras().buyers.push_back(u.sale->customer);
 }
 
+/// The money of a refund, in the bucket of its order. The refund is an event of its own time.
+void visit_pass::state::count_moved(scan_span& span, std::size_t position) {
+  const auto& unit = order.unit(position);
+  if (unit.sale == 0 || selected[position - run_begin] == 0) return;
+  const auto& sale = frame.kept.sales[unit.sale - 1];
+  if (!sale.counts_at_ms || !span.holds(*sale.counts_at_ms)) return;
+  if (&span == frame.spans.data()) frame.note_currency(sale.currency);
+  const auto count = [&](scan_group& g) {
+    if (g.last_moved == unit.offset && !plan.needs.items) return;
+    g.last_moved = unit.offset;
+    g.count_sale(sale, false);
+  };
+  count(group(span, position, *sale.counts_at_ms));
+  if (plan.needs.totals) count(span.total);
+}
+
 void visit_pass::state::count_event(scan_span& span, std::size_t position) {
   const auto& kept = order.unit(position);
   scan_unit u{kept.at_ms, kept.offset, kept.person, kept.kind, nullptr};
   if (kept.sale != 0) u.sale = &frame.kept.sales[kept.sale - 1];
+  if (u.sale != nullptr && u.sale->counts_at_ms) u.sale = nullptr;  // see count_moved()
   if (u.sale != nullptr && &span == frame.spans.data()) frame.note_currency(u.sale->currency);
   with_groups(span, position, [&](scan_group& g) { count_unit(g, u); });
 }
@@ -172,6 +190,8 @@ void visit_pass::state::count_run(scan_span& span, const visitor_run& run) {
     selected[i - run.begin] = reader.holds(plan.filter, i) ? 1 : 0;
   for (auto i = run.begin; i < run.end; ++i)
     if (counts(span, i)) count_event(span, i);
+  if (plan.needs.order_days)
+    for (auto i = run.begin; i < run.end; ++i) count_moved(span, i);
   for (std::size_t v = 0; v < order.visits().size(); ++v) {
     if (plan.needs.visit_counts) count_visit(span, v);
     if (plan.needs.pages) count_pages(span, order.visits()[v]);
@@ -184,6 +204,7 @@ visit_pass::~visit_pass() = default;
 
 void visit_pass::count() {
   auto& s = *state_;
+  if (s.plan.needs.order_days) find_order_days(s.frame.kept);
   if (s.frame.wants_to_date) find_worths(s.frame);
   s.order.for_each_run([&](const visitor_run& run) {
     for (auto& span : s.frame.spans) s.count_run(span, run);

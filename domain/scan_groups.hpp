@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ struct scan_sale {
   bool first = false;      // the customer's first order
   std::uint32_t currency = 0;
   std::int64_t gap_ms = -1;  // since the customer's order before
+  std::uint64_t order = 0;   // where needs.order_days: hash of its id; 0: it has none
+  std::optional<std::int64_t> counts_at_ms;  // of a refund: the time of its order
   money_sum units = 0, gross = 0, discounts = 0, tax = 0, shipping = 0, refunds = 0;
 };
 
@@ -66,7 +69,7 @@ struct scan_group {
   std::unique_ptr<scan_extra> extra;
   std::unique_ptr<value_percentiles> order_values;
   // So that each counts once:
-  std::uint64_t last_event = 0, last_person = 0, last_visit = 0;
+  std::uint64_t last_event = 0, last_person = 0, last_visit = 0, last_moved = 0;
 
   /// True for the first unit of an event.
   bool count(const scan_unit& u);

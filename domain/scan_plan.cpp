@@ -278,9 +278,10 @@ class plan_maker {
     for (const auto& d : p_.dimensions)
       if (d.is == scan_dimension::kind::field) use(d.field);
     needs.commerce |= needs.first_orders;
+    needs.order_days = p_.asked.refunds_on_order_day && needs.commerce;
     needs.totals |= p_.asked.include_totals;
     needs.visits |= needs.pages || needs.visit_counts;
-    needs.persons |= needs.visits || needs.first_orders || needs.scrolls;
+    needs.persons |= needs.visits || needs.first_orders || needs.scrolls || needs.order_days;
     needs.pages |= needs.scrolls;
     const auto& names = p_.rules->names;
     needs.own_newest = p_.rules->rewrites() || std::ranges::any_of(names, [](const auto& entry) {
@@ -348,7 +349,8 @@ scan_range range_of(const scan_plan& p) {
     range.to += margin;
   }
   // A correction may move an event from anywhere to anywhere.
-  range.all = p.needs.first_orders || p.rules->rewrites() || (p.needs.visits && p.needs.own_newest);
+  range.all = p.needs.first_orders || p.needs.order_days || p.rules->rewrites() ||
+              (p.needs.visits && p.needs.own_newest);
   return range;
 }
 
@@ -414,6 +416,7 @@ column_wish wish_of(const scan_plan& p) {
                          number_field::total, number_field::subtotal, number_field::amount});
     wish.items = true;
   }
+  if (p.needs.order_days) wish.texts.insert(text_field::order_id);
   if (p.needs.pages) wish.texts.insert(text_field::url);
   if (p.needs.scrolls) wish.properties.insert(std::string{scroll_property});
   if (p.needs.items) wish.items = true;

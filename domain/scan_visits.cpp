@@ -165,14 +165,31 @@ std::uint32_t order_history::cohort(std::size_t field, std::size_t unit) const {
   return frame_.values[field].id(bucket_label(z, granularity::month, month));
 }
 
+void find_order_days(kept_units& kept) {
+  std::unordered_map<std::uint64_t, std::int64_t> placed;  // the first purchase of that order id
+  for (const auto& u : kept.units) {
+    if (u.sale == 0) continue;
+    const auto& sale = kept.sales[u.sale - 1];
+    if (sale.refund || sale.order == 0) continue;
+    auto& at_ms = placed.try_emplace(sale.order, u.at_ms).first->second;
+    at_ms = std::min(at_ms, u.at_ms);
+  }
+  for (auto& sale : kept.sales) {
+    if (!sale.refund || sale.order == 0) continue;
+    if (const auto found = placed.find(sale.order); found != placed.end())
+      sale.counts_at_ms = found->second;
+  }
+}
+
 void find_worths(scan_frame& frame) {
   frame.to_date.assign(frame.spans.size(), {});
   for (const auto& u : frame.kept.units) {
     if (u.sale == 0) continue;
     const auto& sale = frame.kept.sales[u.sale - 1];
     if (!sale.has_customer || !sale.of_answer) continue;
+    const auto at_ms = sale.counts_at_ms.value_or(u.at_ms);
     for (std::size_t s = 0; s < frame.spans.size(); ++s)
-      if (u.at_ms < frame.spans[s].to_ms)
+      if (at_ms < frame.spans[s].to_ms)
         frame.to_date[s][sale.customer] += sale.gross - sale.discounts - sale.refunds;
   }
 }

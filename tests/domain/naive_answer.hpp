@@ -115,6 +115,8 @@ class naive_answer : naive_events {
       for (int line = first; line <= last; ++line) {
         if (!selected(i, line)) continue;
         if (in_range(i)) count(all[key_of(i, line, events_[i].e->at_ms, dims)], i, line);
+        if (const auto at = money_at(i); moves(i) && money_asked() && at >= from_ && at < to_)
+          count_sale(all[key_of(i, line, at, dims)], i, line);
         if (events_[i].visit < 0 || !visits_count()) continue;
         const auto begin = events_[visits_[events_[i].visit][0]].e->at_ms;
         if (begin >= from_ && begin < to_)
@@ -142,7 +144,13 @@ class naive_answer : naive_events {
       auto& deepest = g.scrolls[{who, std::string{event_field(e.view(), "event:page")}}];
       if (depth <= 100) deepest = std::max(deepest, depth + 1);
     }
-    count_sale(g, i, line);
+    if (!moves(i)) count_sale(g, i, line);
+  }
+  bool money_asked() const {
+    return std::ranges::any_of(q_.metrics, [](const std::string& m) {
+      const auto needs = find_scan_metric(m)->needs;
+      return (needs & (scan_commerce | scan_first_orders | scan_to_date)) != 0;
+    });
   }
   void count_sale(group& g, std::size_t i, int line) {
     const auto& s = events_[i];
@@ -273,7 +281,7 @@ class naive_answer : naive_events {
       int128 sum = 0;
       for (const auto& who : g.customers)
         for (std::size_t i = 0; i < events_.size(); ++i)
-          if (customer(events_[i]) == who && events_[i].e->at_ms < to_) sum += net_of(i);
+          if (customer(events_[i]) == who && money_at(i) < to_) sum += net_of(i);
       return decimal(sum);
     }
     if (m.starts_with("order_value_p")) {

@@ -79,6 +79,18 @@ class naive_events {
         orders_[customer(events_[i])].push_back(i);
   }
 
+  /// When the money of an event counts: that of a refund perhaps when its order was placed.
+  std::int64_t money_at(std::size_t i) const {
+    const auto& s = events_[i];
+    if (!q_.refunds_on_order_day || s.kind != counts_as::refund || s.e->order_id.empty())
+      return s.e->at_ms;
+    for (const auto& other : events_)  // in the order of time
+      if (other.kind == counts_as::purchase && other.e->order_id == s.e->order_id)
+        return other.e->at_ms;
+    return s.e->at_ms;
+  }
+  bool moves(std::size_t i) const { return money_at(i) != events_[i].e->at_ms; }
+
   std::string own(std::size_t i, const std::string& field, int line) const {
     const auto& s = events_[i];
     const auto& e = *s.e;

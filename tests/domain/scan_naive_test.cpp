@@ -44,6 +44,7 @@ class naive_test : public ::testing::Test, protected random_asker {
     }
     q.timezone = one_of({"", "Europe/London", "Asia/Kolkata", "America/New_York"});
     if (pick(4) == 0) q.currency = "USD";
+    q.refunds_on_order_day = pick(3) == 0;
     if (pick(3) == 0) q.compare = comparison::previous_period;
     if (pick(3) == 0) q.order_by.emplace_back(one_of(q.metrics), pick(2) == 0);
     if (pick(3) == 0 && !q.dimensions.empty())

@@ -1,6 +1,7 @@
 """Questions that single events answer, before and after they are sealed, and the events themselves."""
 
 import collections
+import datetime
 import json
 from decimal import Decimal
 
@@ -258,6 +259,40 @@ def test_retention_of_the_shop_equals_the_oracle(workspace):
 
 
 LOG_RANGE = ["2015-05-17", "2015-05-20"]
+
+
+def refunds_of(invoices):
+    """A refund for every seventh order, of its first line, some days after it and by its id."""
+    for number, invoice in enumerate(i for i in invoices if not i.refund and i.lines):
+        if number % 7 == 0:
+            _, _, quantity, price = invoice.lines[0]
+            yield invoice, invoice.at + datetime.timedelta(days=number % 40 + 1), quantity * price
+
+
+def test_refunds_count_on_the_day_of_their_order_where_asked(workspace):
+    invoices, _ = oracle.read_shop()
+    invoices = [i for i in invoices if i.at.strftime("%Y-%m") in ("2010-12", "2011-01")]
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop", "Europe/London", "GBP")
+    feed_shop(node, write, [i for i in invoices if not i.refund])
+    seal(node)
+    on_order, on_refund, sent = collections.Counter(), collections.Counter(), []
+    for order, at, amount in refunds_of(invoices):
+        on_order[order.at.strftime("%Y-%m-%d")] += amount
+        on_refund[at.strftime("%Y-%m-%d")] += amount
+        sent.append({"id": f"refund-{order.number}", "at": oracle.utc_text(at), "name": "refund",
+                     "order": {"id": order.number, "currency": "GBP", "amount": str(amount)}})
+    check(len(sent) > 100, f"{len(sent)} refunds")
+    node.send_all(write, sent)
+    for sealed in (False, True):
+        if sealed:
+            seal(node)
+        for day_of, want in (("order", on_order), ("refund", on_refund)):
+            rows = node.query(read, "shop", ["refunds"], ["2010-12-01", "2011-04-30"], ["time:day"],
+                              refunds_on=day_of)["results"]
+            got = {r["dimensions"][0]: Decimal(r["metrics"][0]) for r in rows}
+            check_equal({d: v for d, v in got.items() if v}, {d: v for d, v in want.items() if v},
+                        f"refunds on the day of the {day_of}, sealed {sealed}")
 
 
 def test_goals_and_segments_apply_to_the_past(workspace):
