@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -118,8 +119,11 @@ namespace {
 /// Commands that build or choose generations, which nodes do not do together yet.
 bool changes_counting(const std::vector<std::string>& words) {
   if (words.size() < 2) return false;
+  const auto has = [&](std::string_view word) {
+    return std::ranges::find(words, word) != words.end();
+  };
   return (words[0] == "reprocess" && words[1] != "status" && words[1] != "list") ||
-         (words[0] == "merchant" && words[1] == "set");
+         (words[0] == "merchant" && words[1] == "set" && (has("--timezone") || has("--currency")));
 }
 
 }  // namespace

@@ -16,10 +16,12 @@ status check_reporting(const std::string& zone_name, const std::string& currency
 }
 
 outcome_text merchant_create(command_context& context, const arguments& a) {
-  if (a.words.size() != 1) return usage("merchant create ID --timezone ZONE --currency CODE");
-  persistence::merchant_record m{
-      a.words[0], a.option("timezone", context.env->options.default_zone),
-      a.option("currency", context.env->options.default_currency), to_ms(context.env->now())};
+  if (a.words.size() != 1)
+    return usage("merchant create ID --timezone ZONE --currency CODE [--honour-gpc]");
+  persistence::merchant_record m{a.words[0],
+                                 a.option("timezone", context.env->options.default_zone),
+                                 a.option("currency", context.env->options.default_currency),
+                                 to_ms(context.env->now()), a.options.contains("honour-gpc")};
   if (!is_merchant_id(m.merchant))
     return failure{errc::bad_request, "merchant: 1 to 64 characters of A-Z a-z 0-9 . _ -"};
   if (auto good = check_reporting(m.zone, m.currency); !good) return good.error();
@@ -41,22 +43,35 @@ outcome_text merchant_create(command_context& context, const arguments& a) {
   if (!write_key) return write_key.error();
   if (!read_key) return read_key.error();
   audit(context, "merchant create", {{"merchant", m.merchant}});
-  return json{{"merchant", m.merchant},
-              {"timezone", m.zone},
-              {"currency", m.currency},
-              {"write_key", *write_key},
-              {"read_key", *read_key}}
+  return json{{"merchant", m.merchant},       {"timezone", m.zone},      {"currency", m.currency},
+              {"honours_gpc", m.honours_gpc}, {"write_key", *write_key}, {"read_key", *read_key}}
       .dump();
+}
+
+/// Whether events of visitors who ask not to be followed are stored as nobody's, from a few seconds
+/// from now on.
+status set_privacy(command_context& context, persistence::merchant_record merchant,
+                   const arguments& a) {
+  const bool honour = a.options.contains("honour-gpc"), ignore = a.options.contains("ignore-gpc");
+  if (honour && ignore)
+    return failure{errc::bad_request, "honour-gpc and ignore-gpc: only one of them"};
+  if ((!honour && !ignore) || merchant.honours_gpc == honour) return done{};
+  merchant.honours_gpc = honour;
+  if (auto made = change(context, merchant.merchant, {}, {to_record(merchant)}); !made) return made;
+  audit(context, "merchant set", {{"merchant", merchant.merchant}, {"honours_gpc", honour}});
+  return done{};
 }
 
 outcome_text merchant_set(command_context& context, const arguments& a) {
   if (a.words.size() != 1 || a.options.empty())
-    return usage("merchant set ID [--timezone ZONE] [--currency CODE]");
+    return usage(
+        "merchant set ID [--timezone ZONE] [--currency CODE] [--honour-gpc | --ignore-gpc]");
   const auto known = persistence::find_merchant(*context.env->journal, a.words[0]);
   if (!known) return failure{known.error().code, "merchant '" + a.words[0] + "'"};
   const auto zone = a.option("timezone", known->zone);
   const auto currency = a.option("currency", known->currency);
   if (auto good = check_reporting(zone, currency); !good) return good.error();
+  if (auto set = set_privacy(context, *known, a); !set) return set.error();
   std::uint32_t generation = 0;
   if (zone != known->zone || currency != known->currency) {
     const auto changed = change_reporting(context, a.words[0], zone, currency);
@@ -65,7 +80,12 @@ outcome_text merchant_set(command_context& context, const arguments& a) {
     audit(context, "merchant set",
           {{"merchant", a.words[0]}, {"timezone", zone}, {"currency", currency}});
   }
-  json reply{{"merchant", a.words[0]}, {"timezone", zone}, {"currency", currency}};
+  const bool honours =
+      a.options.contains("honour-gpc") || (known->honours_gpc && !a.options.contains("ignore-gpc"));
+  json reply{{"merchant", a.words[0]},
+             {"timezone", zone},
+             {"currency", currency},
+             {"honours_gpc", honours}};
   if (generation != 0) reply["generation"] = generation;
   return reply.dump();
 }
@@ -89,6 +109,7 @@ outcome_text merchant_show(command_context& context, const arguments& a) {
                     {"timezone", s.zone_name},
                     {"currency", s.currency},
                     {"created", format_rfc3339(time_from_ms(found->created_ms))},
+                    {"honours_gpc", found->honours_gpc},
                     {"ledger", ledger_json(s.counts)}}
             .dump();
       });
@@ -228,8 +249,10 @@ const std::vector<command>& merchant_commands() {
   static const std::vector<command> all{
       {"merchants", "all registered merchants", merchant_list},
       {"merchant list", "all registered merchants", merchant_list},
-      {"merchant create", "ID --timezone ZONE --currency CODE", merchant_create},
-      {"merchant set", "ID [--timezone ZONE] [--currency CODE]: for its past too", merchant_set},
+      {"merchant create", "ID --timezone ZONE --currency CODE [--honour-gpc]", merchant_create},
+      {"merchant set",
+       "ID [--timezone ZONE] [--currency CODE]: for its past too; [--honour-gpc | --ignore-gpc]",
+       merchant_set},
       {"merchant show", "ID: settings and ledger", merchant_show},
       {"merchant inspect", "ID: the live state", merchant_inspect},
       {"merchant alias", "add|remove ID PROTOCOL:NAME, list ID: its names in other protocols",

@@ -264,14 +264,20 @@ void engine::find_key(std::string key, callback<key_facts> then) {
     facts.may_create = found->may_create;
     facts.events_per_s = found->events_per_s;
     facts.queries_per_s = found->queries_per_s;
+    if (facts.scope == key_scope::write) {
+      const auto merchant = persistence::find_merchant(*env->journal, found->merchant);
+      facts.honours_gpc = merchant && merchant->honours_gpc;
+    }
     then(facts);
   });
 }
 
-void engine::find_alias(std::string alias, callback<std::string> then) {
+void engine::find_alias(std::string alias, callback<alias_facts> then) {
   impl_->env->run_io([env = impl_->env, alias = std::move(alias), then = std::move(then)] {
     const auto found = persistence::find_alias(*env->journal, alias);
-    then(found ? result<std::string>{found->merchant} : result<std::string>{found.error()});
+    if (!found) return then(found.error());
+    const auto merchant = persistence::find_merchant(*env->journal, found->merchant);
+    then(alias_facts{found->merchant, merchant && merchant->honours_gpc});
   });
 }
 

@@ -75,6 +75,13 @@ struct key_facts {
   bool may_create = true;          // platform: unknown merchants are created
   std::uint32_t events_per_s = 0;  // 0: the node's default
   std::uint32_t queries_per_s = 0;
+  bool honours_gpc = false;  // write: the merchant stores nobody who asks not to be followed
+};
+
+/// What a foreign protocol's name stands for.
+struct alias_facts {
+  std::string merchant;
+  bool honours_gpc = false;  // as in key_facts
 };
 
 /// Everything about one merchant that GET /v1/merchant shows.
@@ -149,7 +156,7 @@ class engine {
   void find_key(std::string key, callback<key_facts> then);
   /// The merchant that a foreign protocol's name stands for (persistence::alias_text); not_found
   /// where unknown, anything else where it cannot be asked now. Not cached either.
-  void find_alias(std::string alias, callback<std::string> then);
+  void find_alias(std::string alias, callback<alias_facts> then);
   void ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
            event_time now, callback<query_reply> then);
   /// What was sent, control events included, duplicates too.

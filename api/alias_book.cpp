@@ -29,7 +29,9 @@ bool alias_book::is_platform_key(std::string_view key) {
   return found != nullptr && found->is_platform;
 }
 
-void alias_book::learn(const std::string& text, std::optional<std::string> merchant) {
+void alias_book::learn(const std::string& text, std::optional<std::string> merchant,
+                       bool honours_gpc) {
+  if (merchant && honours_gpc) honouring_.insert(*merchant);
   entries_[text].merchant = std::move(merchant);
 }
 

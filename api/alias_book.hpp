@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,12 +18,17 @@ class alias_book {
   const std::string* merchant_of(std::string_view protocol, std::string_view name);
   /// True where `key` is a platform key: whoever shows it is believed.
   bool is_platform_key(std::string_view key);
+  /// Whether a merchant that it has learned stores nobody who asks not to be followed.
+  [[nodiscard]] bool honours_gpc(std::string_view merchant) const {
+    return honouring_.contains(merchant);
+  }
 
   /// What is still to be looked up: alias texts, and keys behind key_prefix. At most names_max;
   /// further names of one request are unknown.
   [[nodiscard]] const std::vector<std::string>& missing() const { return missing_; }
   /// What became of a missing one; nothing where it is unknown.
-  void learn(const std::string& text, std::optional<std::string> merchant);
+  void learn(const std::string& text, std::optional<std::string> merchant,
+             bool honours_gpc = false);
   void learn_platform_key(const std::string& text);
   /// All missing ones are learned: the next parse begins.
   void turn_page() { missing_.clear(); }
@@ -38,6 +44,7 @@ class alias_book {
   const entry* find(std::string text);
 
   std::map<std::string, entry, std::less<>> entries_;
+  std::set<std::string, std::less<>> honouring_;
   std::vector<std::string> missing_;
 };
 

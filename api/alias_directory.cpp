@@ -19,14 +19,16 @@ void learn_key(alias_book& book, const std::string& text, const result<actors::k
   if (found && found->scope == actors::key_scope::platform) {
     book.learn_platform_key(text);
   } else if (found && found->scope == actors::key_scope::write) {
-    book.learn(text, found->merchant);
+    book.learn(text, found->merchant, found->honours_gpc);
   } else {
     book.learn(text, std::nullopt);
   }
 }
 
-void learn_alias(alias_book& book, const std::string& text, const result<std::string>& found) {
-  book.learn(text, found ? std::optional{*found} : std::nullopt);
+void learn_alias(alias_book& book, const std::string& text,
+                 const result<actors::alias_facts>& found) {
+  if (found) return book.learn(text, found->merchant, found->honours_gpc);
+  book.learn(text, std::nullopt);
 }
 
 }  // namespace
@@ -72,7 +74,7 @@ void alias_directory::ask(const std::shared_ptr<search>& all, const std::string&
                      });
     return;
   }
-  engine_.find_alias(text, [self, all, text, asked](const result<std::string>& found) {
+  engine_.find_alias(text, [self, all, text, asked](const result<actors::alias_facts>& found) {
     self->aliases_.put(text, found, asked);
     all->take(text, found, learn_alias);
   });

@@ -63,6 +63,6 @@ class answer_cache {
 /// By a key's text.
 using key_cache = answer_cache<actors::key_facts>;
 /// Merchants by alias.
-using alias_cache = answer_cache<std::string>;
+using alias_cache = answer_cache<actors::alias_facts>;
 
 }  // namespace tally::api

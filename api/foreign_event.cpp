@@ -60,6 +60,7 @@ event& foreign_events::begin(const std::string& merchant) {
   e.at = e.received_at = call_.context.now;
   e.agent = cut_text(call_.context.agent, call_.context.limits.agent_bytes_max);
   e.network = call_.context.address_network;
+  scratch_.is_private = call_.context.opted_out && call_.aliases.honours_gpc(merchant);
   return e;
 }
 
@@ -86,6 +87,7 @@ bool foreign_events::finish(std::string_view sent, refusal& why) {
 }
 
 void foreign_events::reject(refusal why, std::string_view sent) {
+  if (scratch_.is_private) sent = {};  // it may tell who it was
   batch_.reject(std::move(why), scratch_.e.merchant, sent);
 }
 
@@ -102,6 +104,7 @@ bool foreign_events::set_name(std::string_view name, refusal& why) {
 
 void foreign_events::name_visitor(std::string_view address) {
   auto& e = scratch_.e;
+  if (scratch_.is_private) return;
   e.visitor = keep(call_.visitors.name({e.merchant, address, e.agent}, call_.context.now));
 }
 

@@ -108,6 +108,7 @@ void foreign_routes::handle(std::shared_ptr<http_request> request, respond answe
   job->context.address_country = job->sender.country;
   job->context.geo = job->geo.get();
   job->context.agent = job->request->header("User-Agent").value_or(std::string_view{});
+  job->context.opted_out = opts_out(*job->request);
   job->context.limits = wanted.limits;
   read(job);
 }

@@ -21,6 +21,7 @@ void event_scratch::clear() {
   refused_id.clear();
   refused_text.clear();
   timezone = {};
+  is_private = false;
 }
 
 batch_builder::batch_builder(const ingest_context& context)
@@ -31,6 +32,7 @@ void batch_builder::accept(event_scratch& scratch) {
   add_agent_facts(e);
   tidy_language(e);
   add_country(e, scratch.timezone, context_);
+  if (scratch.is_private || context_.is_private) forget_visitor(e);
   const auto begin = batch_.bytes.size();
   persistence::encode_event(e, batch_.bytes);
   const auto hash = e.merchant == context_.merchant ? merchant_hash_ : merchant_hash(e.merchant);
@@ -41,6 +43,7 @@ void batch_builder::accept(event_scratch& scratch) {
 
 void batch_builder::reject(refusal&& why, std::string_view merchant, std::string_view sent,
                            std::string id) {
+  if (context_.is_private) sent = {};  // it may tell who it was
   batch_.rejected.push_back(
       {batch_.count++, std::move(why.code), std::move(why.detail), std::string{merchant},
        std::string{sent.substr(0, context_.limits.raw_bytes_max)}, std::move(id)});

@@ -19,6 +19,7 @@ struct event_scratch {
   std::string props, extra, id, network, upper;
   std::string refused_id;     // of an event that was refused: see rejected_event::id
   std::string refused_text;   // what is kept of it; empty: the event as it came
+  bool is_private = false;    // the visitor asked not to be followed, and the merchant honours it
   std::string_view timezone;  // of the visitor: tells the country where nothing else does
 
   void clear();

@@ -43,6 +43,8 @@ struct ingest_context {
   geo_database* geo = nullptr;       // where addresses are; null: not known
   std::string_view agent;            // User-Agent header
   std::string_view idempotency_key;  // header, or empty
+  bool opted_out = false;            // the request says Sec-GPC: 1 or DNT: 1
+  bool is_private = false;           // and all its events are of a merchant that honours it
   ingest_limits limits;
 };
 

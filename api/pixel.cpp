@@ -67,6 +67,7 @@ foreign_result parse_pixel(const foreign_call& call) {
   auto body = native_event(call, memory.inner[0].nodes.front(), *merchant);
   auto context = call.context;
   context.merchant = *merchant;
+  context.is_private = context.opted_out && call.aliases.honours_gpc(*merchant);
   body.reserve(body.size() + json_reader::padding);
   auto read = parse_native(body, context);
   if (const auto* const bad = std::get_if<unreadable_body>(&read))

@@ -182,6 +182,7 @@ void routes::with_alias(request_ptr request, std::string_view protocol, std::str
                      return answer(not_authorized({errc::unauthorized, "unknown key"}));
                    key_facts facts;
                    facts.merchant = *merchant;
+                   facts.honours_gpc = book->honours_gpc(*merchant);
                    then(request, facts, answer);
                  });
 }
@@ -222,6 +223,8 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
   context.geo = wanted.geo.get();
   context.agent = request->header("User-Agent").value_or(std::string_view{});
   context.idempotency_key = request->header("Idempotency-Key").value_or(std::string_view{});
+  context.opted_out = opts_out(*request);
+  context.is_private = context.opted_out && key.honours_gpc;
   context.limits = wanted.limits;
   auto parsed =
       call ? parse_segment(*call, request->body, context) : parse_native(request->body, context);

@@ -5,6 +5,7 @@
 
 #include "api/problem.hpp"
 #include "api/stream_message.hpp"
+#include "api/visitor_facts.hpp"
 
 namespace tally::api {
 namespace {
@@ -20,6 +21,7 @@ class stream_ingest final : public web_socket_user,
         post_{std::move(post)},
         key_{std::move(key)},
         agent_{opening.header("User-Agent").value_or(std::string_view{})},
+        opted_out_{opts_out(opening)},
         client_address_{opening.client_address},
         loop_{opening.loop} {}
 
@@ -59,7 +61,9 @@ class stream_ingest final : public web_socket_user,
 
   stream_options options_;
   handler post_;
-  std::string key_, agent_, client_address_;
+  std::string key_, agent_;
+  bool opted_out_;  // as its opening said
+  std::string client_address_;
   executor_ref loop_;
   web_socket_line* line_ = nullptr;
   steady_time opened_at_;
@@ -91,6 +95,7 @@ void stream_ingest::pass_on(std::uint64_t number, stream_message&& message) {
   request.loop = loop_;
   if (!key_.empty()) request.headers.add("Authorization", "Bearer " + key_);
   if (!agent_.empty()) request.headers.add("User-Agent", agent_);
+  if (opted_out_) request.headers.add("Sec-GPC", "1");
   if (!message.idempotency_key.empty())
     request.headers.add("Idempotency-Key", message.idempotency_key);
   request.body = std::move(message.body);

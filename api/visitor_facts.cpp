@@ -45,6 +45,17 @@ void tidy_language(event& e) {
   if (text != e.language) e.language = text;
 }
 
+void forget_visitor(event& e) {
+  e.visitor = e.user = e.session = e.agent = e.network = {};
+  if (e.kind != event_kind::identify) return;
+  e.kind = event_kind::data;
+  e.props = e.extra = {};
+}
+
+bool opts_out(const http_request& request) {
+  return request.header("Sec-GPC") == "1" || request.header("DNT") == "1";
+}
+
 address_facts facts_of(std::string_view address, geo_database* geo) {
   address_facts facts{network_of(address), {}};
   if (facts.network.empty() || geo == nullptr) return facts;

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/http_message.hpp"
 #include "api/ingest_types.hpp"
 #include "domain/event.hpp"
 
@@ -19,6 +20,13 @@ void add_country(event& e, std::string_view timezone, const ingest_context& cont
 /// Writes the language as tags are written: "en-GB" for "en_gb" or "en-GB,en;q=0.9". The text stays
 /// until this thread calls it again.
 void tidy_language(event& e);
+
+/// Takes away who it was: visitor, user, session, agent and network. What an identify event would
+/// link is nothing then, so it becomes an ordinary event without properties.
+void forget_visitor(event& e);
+
+/// Whether a request says that its sender does not want to be followed: Sec-GPC or DNT.
+[[nodiscard]] bool opts_out(const http_request& request);
 
 /// All that is kept of an address.
 struct address_facts {

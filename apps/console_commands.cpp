@@ -18,9 +18,9 @@ struct remote_command {
 
 constexpr std::array<remote_command, 53> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
-     "timezone:ZONE currency:CODE"},
-    {"merchant set", "Change a merchant's zone or currency, for its past too", "ID",
-     "timezone:ZONE currency:CODE"},
+     "timezone:ZONE currency:CODE honour-gpc"},
+    {"merchant set", "Change a merchant's zone or currency, for its past too, or its privacy", "ID",
+     "timezone:ZONE currency:CODE honour-gpc ignore-gpc"},
     {"merchant list", "All registered merchants", "", ""},
     {"merchant show", "Settings and ledger of a merchant", "ID", ""},
     {"merchant inspect", "Live state of a merchant", "ID", ""},

@@ -169,7 +169,8 @@ record to_record(const merchant_record& m) {
   const json j{{"merchant", m.merchant},
                {"timezone", m.zone},
                {"currency", m.currency},
-               {"created_ms", m.created_ms}};
+               {"created_ms", m.created_ms},
+               {"honours_gpc", m.honours_gpc}};
   return {merchant_prefix(m.merchant) + 's', j.dump()};
 }
 
@@ -195,7 +196,8 @@ result<merchant_record> parse_merchant(std::string_view value) {
   if (!j.is_object()) return corrupt;
   try {
     return merchant_record{j.value("merchant", ""), j.value("timezone", "UTC"),
-                           j.value("currency", "USD"), j.value("created_ms", std::int64_t{0})};
+                           j.value("currency", "USD"), j.value("created_ms", std::int64_t{0}),
+                           j.value("honours_gpc", false)};
   } catch (const json::type_error&) {
     return corrupt;
   }

@@ -15,6 +15,7 @@ namespace tally::persistence {
 struct merchant_record {
   std::string merchant, zone, currency;
   std::int64_t created_ms = 0;
+  bool honours_gpc = false;  // whoever asks not to be followed is stored as nobody
 };
 
 /// A key, of which only the hash is stored. Of a merchant: `merchants` family, key shard u16be,

@@ -52,8 +52,8 @@ class alias_test : public ::testing::Test {
   /// The merchant, or "" where the alias is unknown.
   std::string find(const std::string& alias) {
     const auto found =
-        wait<std::string>([&](auto then) { node->find_alias(alias, std::move(then)); });
-    if (found) return *found;
+        wait<alias_facts>([&](auto then) { node->find_alias(alias, std::move(then)); });
+    if (found) return found->merchant;
     EXPECT_EQ(found.error().code, errc::not_found);
     return {};
   }

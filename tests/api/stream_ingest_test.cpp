@@ -92,14 +92,14 @@ TEST(stream_message, a_wrong_member_of_an_envelope_is_named) {
 /// Streams whose messages the test answers itself.
 class stream_ingest_test : public test::http_test {
  protected:
-  void open(std::string key = "tw_shop.key") {
+  void open(std::string key = "tw_shop.key", const std::string& headers = "") {
     limits.socket.close_timeout = std::chrono::milliseconds{500};
     start([this, key](http_request&& r, const respond& answer) {
       answer(accept_web_socket(r, limits.socket,
                                make_stream_ingest(r, key, limits, posted.handler())));
     });
     client.emplace(connect());
-    EXPECT_EQ(client->open("/v1/stream", "User-Agent: shop/1.0\r\n").status, 101);
+    EXPECT_EQ(client->open("/v1/stream", "User-Agent: shop/1.0\r\n" + headers).status, 101);
   }
   json receive() { return json::parse(client->receive_text()); }
   static http_response receipt(int accepted) {
@@ -132,6 +132,17 @@ TEST_F(stream_ingest_test, a_message_is_a_request_and_its_answer_comes_back_numb
   EXPECT_FALSE(requests[0].request.header("Idempotency-Key"));
   requests[0].answer(receipt(2));
   EXPECT_EQ(receive(), json({{"message", 2}, {"status", 200}, {"accepted", 2}}));
+}
+
+TEST_F(stream_ingest_test, whoever_asked_not_to_be_followed_at_its_opening_asks_for_all_messages) {
+  for (const auto& [header, asks] : std::vector<std::pair<std::string, bool>>{
+           {"Sec-GPC: 1\r\n", true}, {"DNT: 1\r\n", true}, {"DNT: 0\r\n", false}, {"", false}}) {
+    open("tw_shop.key", header);
+    client->send_text("[]");
+    EXPECT_EQ(posted.take(1)[0].request.header("Sec-GPC").has_value(), asks) << header;
+    client.reset();
+    server.reset();
+  }
 }
 
 TEST_F(stream_ingest_test, answers_come_as_soon_as_they_are_there) {

@@ -119,5 +119,70 @@ TEST(visitor_facts, the_language_is_written_in_one_form) {
   EXPECT_EQ(got->events[2].language, "??");
 }
 
+void expect_nobody(const event& e) {
+  EXPECT_EQ(e.visitor, "");
+  EXPECT_EQ(e.user, "");
+  EXPECT_EQ(e.session, "");
+  EXPECT_EQ(e.agent, "");
+  EXPECT_EQ(e.network, "");
+}
+
+TEST(forget_visitor, leaves_what_happened_and_nobody_who_did_it) {
+  auto context = with_agent(firefox);
+  context.is_private = true;
+  const auto got = read(
+      R"({"id":"1","name":"purchase","visitor":"v","user":"u","session":"s",
+          "url":"https://a.example/","props":{"plan":"gold"},
+          "order":{"id":"9","total":"5","currency":"GBP"}})",
+      context);
+  ASSERT_EQ(got->events.size(), 1u);
+  const auto& e = got->events[0];
+  expect_nobody(e);
+  EXPECT_EQ(e.id, "1");
+  EXPECT_EQ(e.url, "https://a.example/");
+  EXPECT_EQ(e.order.id, "9");
+  EXPECT_EQ(e.browser, "Firefox 128.0") << "what thousands share is kept";
+  EXPECT_NE(e.props, "");
+}
+
+TEST(forget_visitor, makes_an_ordinary_event_of_identify) {
+  auto context = with_agent(firefox);
+  context.is_private = true;
+  std::string body = R"({"userId":"u","anonymousId":"a","traits":{"email":"a@shop.example"}})";
+  const auto got = decode(parse_segment(segment_call::identify, body, context));
+  ASSERT_EQ(got->events.size(), 1u);
+  expect_nobody(got->events[0]);
+  EXPECT_EQ(got->events[0].kind, event_kind::data);
+  EXPECT_EQ(got->events[0].props, "");
+}
+
+TEST(forget_visitor, goes_by_the_merchant_and_the_request) {
+  for (const bool honoured : {false, true})
+    for (const bool opted_out : {false, true}) {
+      foreign_sample sample;
+      sample.aliases.learn("matomo:1", "shop", honoured);
+      sample.aliases.learn("posthog:phc_shop", "shop", honoured);
+      sample.context.opted_out = opted_out;
+      const auto shop = sample.read(parse_matomo, "", "idsite=1&rec=1&url=http%3A%2F%2Fa.example");
+      EXPECT_EQ(shop.only().visitor.empty(), honoured && opted_out);
+      EXPECT_EQ(shop.only().network.empty(), honoured && opted_out);
+      const auto other = sample.read(parse_matomo, "", "idsite=2&rec=1&url=http%3A%2F%2Fa.example");
+      EXPECT_NE(other.only().visitor, "") << "another merchant did not ask for it";
+    }
+}
+
+TEST(opts_out, reads_two_headers) {
+  const auto request = [](std::string_view name, std::string_view value) {
+    http_request r;
+    r.headers.add(name, value);
+    return r;
+  };
+  EXPECT_TRUE(opts_out(request("Sec-GPC", "1")));
+  EXPECT_TRUE(opts_out(request("dnt", "1")));
+  EXPECT_FALSE(opts_out(request("DNT", "0")));
+  EXPECT_FALSE(opts_out(request("DNT", "unspecified")));
+  EXPECT_FALSE(opts_out(request("Accept", "1")));
+}
+
 }  // namespace
 }  // namespace tally::api

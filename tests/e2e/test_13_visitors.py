@@ -1,4 +1,4 @@
-"""Who the visitors are: agents against an independent computation, countries, bots."""
+"""Who the visitors are: agents against an independent computation, countries, bots, and who asks to be nobody."""
 
 import collections
 import json
@@ -170,3 +170,39 @@ def test_an_event_says_browser_and_country(workspace):
     node.start()
     check("geo_database_missing" in node.tail(40) and "missing.mmdb: no such file" in node.tail(40),
           "the log names the missing file")
+
+
+def test_whoever_asks_is_nobody_where_the_merchant_honours_it(workspace):
+    node = workspace.node().start()
+    write, read = node.create_merchant("shop")
+    node.cli("merchant", "alias", "add", "shop", "plausible:shop.example")
+    headers = {"User-Agent": FIREFOX, "Sec-GPC": "1"}
+    check_equal(only(node, write, {}, headers)["visitor"], "v", "not asked for yet")
+    made = json.loads(node.cli("merchant", "set", "shop", "--honour-gpc", "-o", "json"))
+    check_equal(made["honours_gpc"], True, "the setting")
+    node.kill()  # so that no key is cached, and to see that it is durable
+    node.start()
+    check_equal(json.loads(node.cli("merchant", "show", "shop", "-o", "json"))["honours_gpc"], True, "show")
+    for header in ("Sec-GPC", "DNT"):
+        event = only(node, write, {}, {"User-Agent": FIREFOX, header: "1"})
+        check_equal((event["visitor"], event["network"], event["browser"]), ("", "", "Firefox 128.0"), header)
+    event = only(node, write, {}, {"User-Agent": FIREFOX, "DNT": "0"})
+    check_equal(event["visitor"], "v", "DNT: 0")
+    body = json.dumps({"n": "pageview", "u": "https://shop.example/", "d": "shop.example"})
+    check_equal(node.request("POST", "/api/event", body, headers).status, 202, "Plausible's status")
+    event = last_events(node)[0]
+    check_equal((event["visitor"], event["network"]), ("", ""), "Plausible's event")
+    got = node.totals(read, "shop", ["events", "visitors"])
+    check_equal((got["events"], got["visitors"]), (5, 1), "events and visitors")
+    wrong = json.dumps({"name": "page_view", "at": "yesterday", "visitor": "somebody"})
+    node.request("POST", "/v1/events", wrong, {"Authorization": f"Bearer {write}", "Sec-GPC": "1"})
+    check_equal(node.ledger(read)["rejected"], {"bad_at": 1}, "the refused event is counted")
+    listed = node.cli("rejects", "list", "shop", "-o", "json")
+    check("somebody" not in listed, f"what was refused is not kept: {listed}")
+    node.cli("merchant", "set", "shop", "--ignore-gpc")
+    made = json.loads(node.cli("merchant", "create", "other", "--timezone", "UTC", "--currency", "EUR",
+                               "--honour-gpc", "-o", "json"))
+    check_equal(made["honours_gpc"], True, "from the first event on")
+    check_equal(only(node, made["write_key"], {}, headers)["visitor"], "", "another merchant's event")
+    node.cli("merchant", "set", "shop", "--ignore-gpc", "--honour-gpc", expect=None)
+    check("only one of them" in node.last_stderr, f"both at once: {node.last_stderr}")

@@ -6,11 +6,12 @@ namespace tally::persistence {
 namespace {
 
 TEST(registry, records_are_read_as_they_were_written) {
-  const merchant_record m{"shop", "Europe/London", "GBP", 1'291'191'960'000};
+  const merchant_record m{"shop", "Europe/London", "GBP", 1'291'191'960'000, true};
   const auto read = parse_merchant(to_record(m).value);
   ASSERT_TRUE(read) << read.error().text();
   EXPECT_EQ(read->merchant + read->zone + read->currency, "shopEurope/LondonGBP");
   EXPECT_EQ(read->created_ms, m.created_ms);
+  EXPECT_TRUE(read->honours_gpc);
 
   key_record k;
   k.hash = "ab";
@@ -30,6 +31,7 @@ TEST(registry, fields_may_be_missing_or_unknown) {
   const auto m = parse_merchant(R"({"merchant": "shop", "colour": "red"})");
   ASSERT_TRUE(m) << m.error().text();
   EXPECT_EQ(m->zone + m->currency, "UTCUSD");
+  EXPECT_FALSE(m->honours_gpc);
   const auto k = parse_key("{}");
   ASSERT_TRUE(k) << k.error().text();
   EXPECT_TRUE(k->may_create);
