@@ -66,11 +66,15 @@ std::array<const std::vector<command>*, 5> lists() {
           &node_commands()};
 }
 
-/// An option that is given more than once has all its values, with commas between them.
+/// An option that is given more than once has all its values, with commas between them. What
+/// follows a word "--" is no option.
 arguments parse_words(const std::vector<std::string>& words, std::size_t from) {
   arguments a;
+  bool all_plain = false;
   for (auto i = from; i < words.size(); ++i) {
-    if (words[i].starts_with("--")) {
+    if (!all_plain && words[i] == "--") {
+      all_plain = true;
+    } else if (!all_plain && words[i].starts_with("--")) {
       const bool has_value = i + 1 < words.size() && !words[i + 1].starts_with("--");
       auto& value = a.options[words[i].substr(2)];
       if (has_value) value += (value.empty() ? "" : ",") + words[++i];

@@ -14,38 +14,13 @@ struct kind_of_filter {
 constexpr kind_of_filter goal{filter_use::goal, "goal", "goals"};
 constexpr kind_of_filter segment{filter_use::segment, "segment", "segments"};
 
-/// A path with `*` for anything but a slash and `**` for anything, as a regular expression.
-std::string expression_of(std::string_view path) {
-  std::string expression = "^";
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (path.substr(i, 2) == "**") {
-      expression += ".*";
-      ++i;
-    } else if (path[i] == '*') {
-      expression += "[^/]*";
-    } else {
-      if (std::string_view{"\\^$.|?+()[]{}"}.find(path[i]) != std::string_view::npos)
-        expression += '\\';
-      expression += path[i];
-    }
-  }
-  return expression + "$";
-}
-
 /// The filter that the options ask for; empty where they ask for none or for several.
 std::string filter_asked(const arguments& a) {
   auto filter = a.option("filter");
   const auto event = a.option("event"), page = a.option("page");
   if ((filter.empty() ? 0 : 1) + (event.empty() ? 0 : 1) + (page.empty() ? 0 : 1) != 1) return {};
   if (!filter.empty()) return filter;
-  if (!event.empty()) return json{"is", "event:name", json::array({event})}.dump();
-  auto made = json::array();
-  made.push_back({"is", "event:name", json::array({"page_view"})});
-  if (page.find('*') == std::string::npos)
-    made.push_back({"is", "event:page", json::array({page})});
-  else
-    made.push_back({"matches", "event:page", json::array({expression_of(page)})});
-  return made.dump();
+  return event.empty() ? persistence::filter_of_page(page) : persistence::filter_of_event(event);
 }
 
 /// The merchant's records of a kind; not_found where nobody registered the merchant.

@@ -281,6 +281,14 @@ void engine::find_alias(std::string alias, callback<alias_facts> then) {
   });
 }
 
+void engine::find_filters(std::string merchant, filter_use use,
+                          callback<std::vector<persistence::filter_record>> then) {
+  impl_->env->run_io(
+      [env = impl_->env, merchant = std::move(merchant), use, then = std::move(then)] {
+        then(persistence::list_filters(*env->journal, merchant, use));
+      });
+}
+
 void engine::ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
                  event_time now, callback<query_reply> then) {
   ask_question(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},

@@ -15,6 +15,7 @@
 #include "domain/retention.hpp"
 #include "domain/time.hpp"
 #include "persistence/daily_salts.hpp"
+#include "persistence/named_filter_store.hpp"
 
 namespace tally::actors {
 
@@ -169,6 +170,9 @@ class engine {
                      std::chrono::milliseconds wait_max, event_time now,
                      callback<retention_reply> then);
   void report(std::string merchant, callback<merchant_report> then);
+  /// A merchant's goals or segments by name, as this node has them.
+  void find_filters(std::string merchant, filter_use use,
+                    callback<std::vector<persistence::filter_record>> then);
   /// The feed of a merchant's live numbers, which nobody wakes for it. With `subscribe` it counts
   /// as a subscription until it is let go. over_limit where the merchant has too many of them,
   /// unavailable where the node has.

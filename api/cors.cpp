@@ -28,7 +28,9 @@ std::optional<http_response> answer_options(const cors_policy& policy,
   if (!origin) {
     response.headers.emplace_back("Allow", "POST, GET, OPTIONS");
   } else if (is_allowed_origin(policy, request.path, *origin)) {
-    response.headers.emplace_back("Access-Control-Allow-Methods", "POST, GET, OPTIONS");
+    response.headers.emplace_back(
+        "Access-Control-Allow-Methods",
+        ingest ? "POST, GET, OPTIONS" : "GET, POST, PUT, DELETE, OPTIONS");
     response.headers.emplace_back(
         "Access-Control-Allow-Headers",
         ingest ? "authorization, content-type, x-umami-cache, x-retry-count, x-write-key"

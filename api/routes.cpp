@@ -8,6 +8,7 @@
 #include "api/credentials.hpp"
 #include "api/export_request.hpp"
 #include "api/ingest_native.hpp"
+#include "api/named_filter_request.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
 #include "api/query_json.hpp"
@@ -109,6 +110,8 @@ void routes::handle(http_request&& incoming, respond answer) {
   if (path == "/v1/merchant" && get)
     return with_request_key(request, std::move(answer), &routes::show_merchant);
   if (is_admin_path(path)) return with_request_key(request, std::move(answer), &routes::administer);
+  if (is_named_filter_path(path))
+    return with_request_key(request, std::move(answer), &routes::name_filters);
   if (path == "/v1/stream" && get) return stream(request, std::move(answer));
   if (path == "/v1/live" && get)
     return with_request_key(request, std::move(answer), &routes::show_live);
@@ -123,7 +126,8 @@ void routes::handle(http_request&& incoming, respond answer) {
   const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
                       is_report_path(path);
   const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/v1/stream" ||
-                   path == "/v1/live" || path == "/livez" || path == "/openapi.json" || path == "/";
+                   path == "/v1/live" || path == "/livez" || path == "/openapi.json" ||
+                   page != nullptr;
   if (!posted && !got) return answer(problem(404, "not_found", "no such path"));
   auto refused = problem(405, "method_not_allowed", "this path takes another method");
   refused.headers.emplace_back("Allow", posted ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
@@ -382,7 +386,7 @@ void routes::ask_report(const request_ptr& request, const key_facts& key, respon
 
 void routes::export_page(const request_ptr& request, const key_facts& key, respond answer) {
   auto merchant = request->parameter("merchant").value_or(std::string{});
-  if (!may_read(key, merchant, "", answer)) return;
+  if (!may_read(key, merchant, "/merchant", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto asked = parse_export([&](std::string_view name) { return request->parameter(name); });
   if (!asked) return answer(from_failure(asked.error()));
@@ -401,7 +405,7 @@ void routes::export_page(const request_ptr& request, const key_facts& key, respo
 
 void routes::show_merchant(const request_ptr& request, const key_facts& key, respond answer) {
   auto merchant = request->parameter("merchant").value_or(std::string{});
-  if (!may_read(key, merchant, "", answer)) return;
+  if (!may_read(key, merchant, "/merchant", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto self = shared_from_this();
   with_merchant(request, key, merchant, std::move(answer), [self, merchant](const respond& to) {

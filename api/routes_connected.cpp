@@ -28,7 +28,7 @@ void routes::stream(const request_ptr& request, respond answer) {
 
 void routes::show_live(const request_ptr& request, const key_facts& key, respond answer) {
   auto merchant = request->parameter("merchant").value_or(std::string{});
-  if (!may_read(key, merchant, "", answer)) return;
+  if (!may_read(key, merchant, "/merchant", answer)) return;
   if (!within_rate(key, merchant, answer)) return;
   auto self = shared_from_this();
   auto still_good = [self, text = key_of_request(*request),

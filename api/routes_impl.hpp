@@ -51,6 +51,7 @@ class routes : public std::enable_shared_from_this<routes> {
   void take(const request_ptr& request, const key_facts& key, respond answer,
             std::optional<segment_call> call);
   void administer(const request_ptr& request, const key_facts& key, respond answer);
+  void name_filters(const request_ptr& request, const key_facts& key, respond answer);
   void ask(const request_ptr& request, const key_facts& key, respond answer);
   void ask_report(const request_ptr& request, const key_facts& key, respond answer);
   void export_page(const request_ptr& request, const key_facts& key, respond answer);

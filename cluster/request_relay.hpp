@@ -54,7 +54,7 @@ struct relay_options {
 };
 
 /// Takes requests about a merchant to the node that leads its shard, and finds it again while it
-/// moves. Only for requests that change nothing: one may be carried out twice.
+/// moves. Only for requests that may be carried out twice.
 class request_relay {
  public:
   struct ways {

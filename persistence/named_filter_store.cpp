@@ -58,11 +58,57 @@ result<std::vector<named_filter>> read_all(const journal& log, std::string_view 
   return all;
 }
 
+/// A path with `*` for anything but a slash and `**` for anything, as a regular expression.
+std::string expression_of(std::string_view path) {
+  std::string expression = "^";
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path.substr(i, 2) == "**") {
+      expression += ".*";
+      ++i;
+    } else if (path[i] == '*') {
+      expression += "[^/]*";
+    } else {
+      if (std::string_view{"\\^$.|?+()[]{}"}.find(path[i]) != std::string_view::npos)
+        expression += '\\';
+      expression += path[i];
+    }
+  }
+  return expression + "$";
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !json(text).dump().empty();
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
+/// What a command wrote is UTF-8 or not; what is not is no text of an event either.
+std::string text_of(const json& filter) {
+  return filter.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 }  // namespace
+
+std::string filter_of_event(const std::string& name) {
+  return text_of({"is", "event:name", json::array({name})});
+}
+
+std::string filter_of_page(const std::string& path) {
+  auto made = json::array();
+  made.push_back({"is", "event:name", json::array({"page_view"})});
+  if (path.find('*') == std::string::npos)
+    made.push_back({"is", "event:page", json::array({path})});
+  else
+    made.push_back({"matches", "event:page", json::array({expression_of(path)})});
+  return text_of(made);
+}
 
 result<filter_record> make_filter_record(filter_record wanted) {
   auto filter = read_filter(wanted.filter);
   if (!filter) return filter.error();
+  if (!is_utf8(wanted.name)) return failure{errc::bad_request, "name: is no UTF-8 text"};
   if (auto fine = check_named_filter({wanted.name, std::move(*filter)}, wanted.use); !fine)
     return fine.error();
   wanted.filter = json::parse(wanted.filter).dump();

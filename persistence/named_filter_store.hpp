@@ -30,6 +30,11 @@ result<filter_record> make_filter_record(filter_record wanted);
 /// By name; corrupt_record where one is not what to_record() writes.
 result<std::vector<filter_record>> list_filters(const journal& log, std::string_view merchant,
                                                 filter_use use);
+/// The filter, as JSON, of the events of this name, and of the page views of this path, in which
+/// `*` is anything but a slash and `**` anything.
+[[nodiscard]] std::string filter_of_event(const std::string& name);
+[[nodiscard]] std::string filter_of_page(const std::string& path);
+
 /// All goals and segments of a merchant, compiled.
 result<named_filters> read_named_filters(const journal& log, std::string_view merchant);
 

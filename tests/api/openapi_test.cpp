@@ -63,7 +63,9 @@ TEST(openapi_document, has_the_public_paths) {
                            "/v1/export",    "/api/v2/retention",
                            "/v1/reprocess", "/v1/reprocess/{id}",
                            "/v1/rulesets",  "/v1/rulesets/{version}",
-                           "/v1/stream",    "/v1/live"})
+                           "/v1/stream",    "/v1/live",
+                           "/v1/goals",     "/v1/goals/{name}",
+                           "/v1/segments",  "/v1/segments/{name}"})
     EXPECT_TRUE(document["paths"].contains(path)) << path;
 }
 

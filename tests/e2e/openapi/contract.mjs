@@ -180,6 +180,10 @@ await hold('/v1/merchant', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop
 await hold('/v1/live', fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop', '?merchant=nobody', '?merchant=%'),
     fc.webQueryParameters().map((q) => `?${q}`)), keys([readKey, platformKey])),
   ([query, key]) => check('/v1/live', 'get', { query, key }));
+for (const path of ['/v1/goals', '/v1/segments'])
+  await hold(path, fc.tuple(fc.oneof(fc.constantFrom('', '?merchant=shop', '?merchant=nobody', '?merchant=%'),
+      fc.webQueryParameters().map((q) => `?${q}`)), keys([readKey, platformKey])),
+    ([query, key]) => check(path, 'get', { query, key }));
 await hold('/v1/stream', keys([writeKey, readKey]), (key) => check('/v1/stream', 'get', { key }));
 const counts = [...seen].sort().map(([what, count]) => `${what}: ${count}`);
 console.log(counts.join('\n'));
@@ -187,5 +191,5 @@ for (const wanted of ['/v1/events 200', '/v1/events 400', '/v1/batch 200', '/api
                       '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404',
                       '/api/v2/funnel 200', '/api/v2/funnel 400', '/api/v2/retention 200', '/v1/export 200',
                       '/v1/export 400', '/v1/stream 401', '/v1/stream 426', '/v1/live 200',
-                       '/v1/live 404'])
+                       '/v1/live 404', '/v1/goals 200', '/v1/goals 404', '/v1/segments 200'])
   if (!seen.has(wanted)) throw new Error(`never seen: ${wanted}`);
