@@ -12,13 +12,13 @@ namespace tally::api {
 struct cors_policy {
   /// Open to every origin: write keys are public and stand in web pages.
   std::vector<std::string> ingest_paths{
-      "/v1/events",      "/v1/batch",    "/v1/track",  "/v1/page",     "/v1/screen",
-      "/v1/identify",    "/v1/group",    "/v1/alias",  "/v1/b",        "/v1/t",
-      "/v1/p",           "/v1/s",        "/v1/i",      "/v1/g",        "/v1/a",
-      "/api/event",      "/api/send",    "/api/batch", "/mp/collect",  "/g/collect",
-      "/batch/",         "/batch",       "/i/v0/e",    "/i/v0/e/",     "/capture/",
-      "/capture",        "/matomo.php",  "/piwik.php", "/api/s/track", "/api/s/page",
-      "/api/s/identify", "/v1/pixel.gif"};
+      "/v1/events",      "/v1/batch",     "/v1/track",   "/v1/page",     "/v1/screen",
+      "/v1/identify",    "/v1/group",     "/v1/alias",   "/v1/b",        "/v1/t",
+      "/v1/p",           "/v1/s",         "/v1/i",       "/v1/g",        "/v1/a",
+      "/api/event",      "/api/send",     "/api/batch",  "/mp/collect",  "/g/collect",
+      "/batch/",         "/batch",        "/i/v0/e",     "/i/v0/e/",     "/capture/",
+      "/capture",        "/matomo.php",   "/piwik.php",  "/api/s/track", "/api/s/page",
+      "/api/s/identify", "/v1/pixel.gif", "/js/tally.js"};
   /// Origins ("https://shop.example") that may call every other path. There is no wildcard.
   std::vector<std::string> origins;
 };

@@ -27,6 +27,10 @@ class foreign_routes : public std::enable_shared_from_this<foreign_routes> {
   [[nodiscard]] static bool knows(std::string_view path);
   /// For a path that it knows.
   void handle(std::shared_ptr<http_request> request, respond answer);
+  /// A visitor's name without cookies, as all these protocols have it. Any thread.
+  [[nodiscard]] std::string name_visitor(const visitor_traits& who, event_time now) {
+    return visitors_.name(who, now);
+  }
   /// For what arrives from now on. Any thread.
   void change(foreign_options options);
 

@@ -298,6 +298,7 @@ class event_reader {
 
   bool finish(std::uint32_t index) {
     if (e_.name.empty()) return refuse(why_, "missing_name", "name: is missing");
+    if (e_.visitor.empty() && e_.user.empty()) e_.visitor = context_.visitor_name;
     if (e_.sent.form != time_form::none && !check_at(e_.sent.at, "at", context_, why_)) {
       return false;
     }

@@ -45,6 +45,7 @@ struct ingest_context {
   std::string_view idempotency_key;  // header, or empty
   bool opted_out = false;            // the request says Sec-GPC: 1 or DNT: 1
   bool is_private = false;           // and all its events are of a merchant that honours it
+  std::string_view visitor_name;     // of events without visitor and user; empty: nobody
   ingest_limits limits;
 };
 

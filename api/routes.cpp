@@ -16,6 +16,7 @@
 #include "api/report_question.hpp"
 #include "api/routes_impl.hpp"
 #include "api/visitor_facts.hpp"
+#include "api/web_pages.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::api {
@@ -118,11 +119,8 @@ void routes::handle(http_request&& incoming, respond answer) {
   if (path == "/livez" && get) return answer({200, "text/plain", "ok\n", {}, false, false});
   if (path == "/openapi.json" && get)
     return answer({200, "application/json", std::string{openapi_document()}, {}, false, false});
-  if (path == "/" && get) {
-    const nlohmann::json hello{
-        {"name", "tally"}, {"version", TALLY_VERSION}, {"api", "/openapi.json"}};
-    return answer({200, "application/json", hello.dump(), {}, false, false});
-  }
+  const auto* const page = find_web_page(path);
+  if (page != nullptr && get) return answer(answer_with_page(*page, *request));
   const bool posted = path == "/v1/events" || segment_call_of(path) || path == "/api/v2/query" ||
                       is_report_path(path);
   const bool got = path == "/v1/export" || path == "/v1/merchant" || path == "/v1/stream" ||
@@ -230,6 +228,12 @@ void routes::take(const request_ptr& request, const key_facts& key, respond answ
   context.opted_out = opts_out(*request);
   context.is_private = context.opted_out && key.honours_gpc;
   context.limits = wanted.limits;
+  std::string visitor;
+  if (!context.platform && request->parameter("name_visitors") == "1") {
+    visitor =
+        foreign_->name_visitor({key.merchant, request->client_address, context.agent}, context.now);
+    context.visitor_name = visitor;
+  }
   auto parsed =
       call ? parse_segment(*call, request->body, context) : parse_native(request->body, context);
   if (const auto* bad = std::get_if<unreadable_body>(&parsed))

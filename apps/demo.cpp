@@ -211,6 +211,9 @@ void demo::say_what_next() const {
       "\"date_range\":\"day\",\"dimensions\":[\"time:hour\"]}'\n",
       node.c_str(), shop, node.c_str(), node.c_str(), node_.http().c_str(),
       write_keys_.at(shop).c_str(), node_.http().c_str(), read_keys_.at(shop).c_str());
+  std::puts("\nOr open a shop in a browser:\n");
+  for (const auto& [name, key] : read_keys_)
+    std::printf("  http://%s/?period=day#key=%s\n", node_.http().c_str(), key.c_str());
   if (!once_) std::puts("\nVisitors keep coming. Ctrl-C ends the demo and removes its data.");
   std::fflush(stdout);
 }

@@ -248,6 +248,17 @@ TEST(parse_native, reads_amounts_exactly) {
   }
 }
 
+TEST(parse_native, nobodys_events_get_the_name_that_the_context_has_for_them) {
+  std::string body = R"([{"name":"a"},{"name":"b","visitor":"v"},{"name":"c","user":"u"}])";
+  auto context = write_key_context();
+  context.visitor_name = "0123456789abcdef";
+  const auto named = decode(parse_native(body, context));
+  EXPECT_EQ(named->events.at(0).visitor, "0123456789abcdef");
+  EXPECT_EQ(named->events.at(1).visitor, "v");
+  EXPECT_EQ(named->events.at(2).visitor, "");
+  EXPECT_EQ(decode(parse_native(body, write_key_context()))->events.at(0).visitor, "");
+}
+
 TEST(parse_native, reads_many_events_fast) {
   const std::string one =
       R"({"id":"0f8fad5b-d9cb-469f-a165-70867728950e","at":"2010-12-01T08:26:00.123Z",)"
