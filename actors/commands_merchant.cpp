@@ -132,6 +132,9 @@ outcome_text merchant_delete(command_context& context, const arguments& a) {
   const auto filters = removals_of_filters(context, a.words[0]);
   if (!filters) return filters.error();
   records.insert(records.end(), filters->begin(), filters->end());
+  const auto positions = persistence::list_positions(*context.env->journal, a.words[0]);
+  if (!positions) return positions.error();
+  for (const auto& p : *positions) records.push_back(removal_of(a.words[0], p));
   if (auto made = change(context, a.words[0], {}, records); !made) return made.error();
   ++context.env->deletions;
   audit(context, "merchant delete", {{"merchant", a.words[0]}});

@@ -289,6 +289,29 @@ void engine::find_filters(std::string merchant, filter_use use,
       });
 }
 
+void engine::find_positions(std::string merchant,
+                            callback<std::vector<persistence::source_position>> then) {
+  impl_->env->run_io([env = impl_->env, merchant = std::move(merchant), then = std::move(then)] {
+    then(persistence::list_positions(*env->journal, merchant));
+  });
+}
+
+void engine::keep_positions(std::string merchant,
+                            std::vector<persistence::source_position> positions,
+                            std::function<void(status)> then) {
+  auto what = std::make_shared<registry_change>();
+  for (const auto& p : positions) what->records.push_back(persistence::to_record(merchant, p));
+  const auto& lane = impl_->lanes[lane_of(merchant)];
+  what->merchant = std::move(merchant);
+  what->then = std::move(then);
+  caf::anon_send(lane, run_atom::value, registry_change_ptr{what});
+}
+
+bool engine::leads(std::string_view merchant) const {
+  const auto* const copies = impl_->env->copies;
+  return copies == nullptr || copies->may_read(shard_of(merchant_hash(merchant)));
+}
+
 void engine::ask(question q, std::vector<ack_position> after, std::chrono::milliseconds wait_max,
                  event_time now, callback<query_reply> then) {
   ask_question(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},

@@ -16,6 +16,7 @@
 #include "domain/time.hpp"
 #include "persistence/daily_salts.hpp"
 #include "persistence/named_filter_store.hpp"
+#include "persistence/source_position.hpp"
 
 namespace tally::actors {
 
@@ -173,6 +174,14 @@ class engine {
   /// A merchant's goals or segments by name, as this node has them.
   void find_filters(std::string merchant, filter_use use,
                     callback<std::vector<persistence::filter_record>> then);
+  /// Where sources of a merchant's events go on, as this node has them.
+  void find_positions(std::string merchant,
+                      callback<std::vector<persistence::source_position>> then);
+  /// Journals positions, for which every event before them must be durable already.
+  void keep_positions(std::string merchant, std::vector<persistence::source_position> positions,
+                      std::function<void(status)> then);
+  /// Whether this node leads the merchant's shard: always, where it is alone.
+  [[nodiscard]] bool leads(std::string_view merchant) const;
   /// The feed of a merchant's live numbers, which nobody wakes for it. With `subscribe` it counts
   /// as a subscription until it is let go. over_limit where the merchant has too many of them,
   /// unavailable where the node has.

@@ -27,15 +27,15 @@ http_response readiness(const actors::engine& engine, bool verbose) {
 
 }  // namespace
 
-handler admin_routes(actors::engine& engine, const http_stats& stats) {
-  return [&engine, &stats](http_request&& request, const respond& answer) {
+handler admin_routes(actors::engine& engine, const http_stats& stats, const kafka_metrics* kafka) {
+  return [&engine, &stats, kafka](http_request&& request, const respond& answer) {
     if (request.method != http_method::get && request.method != http_method::head)
       return answer(problem(405, "method_not_allowed", "only GET here"));
     if (request.path == "/livez") return answer(plain(200, "ok\n"));
     if (request.path == "/readyz" || request.path == "/healthz")
       return answer(readiness(engine, request.query.find("verbose") != std::string::npos));
     if (request.path == "/metrics") {
-      auto response = plain(200, prometheus_text(engine.metrics(), {{"public", &stats}}));
+      auto response = plain(200, prometheus_text(engine.metrics(), {{"public", &stats}}, kafka));
       response.content_type = prometheus_content_type;
       return answer(std::move(response));
     }

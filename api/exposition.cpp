@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "api/kafka_source.hpp"
+
 namespace tally::api {
 
 namespace {
@@ -155,16 +157,30 @@ void add_http(families& out, const std::vector<listener_stats>& l) {
                  {{"listener", listener.name}, {"class", std::to_string(i) + "xx"}});
 }
 
+void add_kafka(families& out, const kafka_metrics& m) {
+  out.counter("tally_kafka_messages_total", "Messages of topics that were journaled.", m.messages)
+      .counter("tally_kafka_bytes_total", "Their bytes.", m.bytes)
+      .counter("tally_kafka_refused_total", "Events in them that were refused.", m.refused)
+      .counter("tally_kafka_retries_total", "Batches that were submitted again.", m.retries)
+      .counter("tally_kafka_errors_total", "Errors of brokers and partitions.", m.errors)
+      .counter("tally_kafka_positions_gone_total", "Partitions that lack what was to be read next.",
+               m.resets)
+      .gauge("tally_kafka_partitions", "Partitions that this node reads.", m.partitions)
+      .gauge("tally_kafka_lag_messages", "Messages of them that are not journaled yet.", m.lag);
+}
+
 }  // namespace
 
 std::string prometheus_text(const actors::engine_metrics& engine,
-                            const std::vector<listener_stats>& listeners) {
+                            const std::vector<listener_stats>& listeners,
+                            const kafka_metrics* kafka) {
   families all;
   all.metric("tally_build_info", "Always 1; the label says the version.", MetricType::Gauge)
       .sample(actors::gauge{1}, {{"version", TALLY_VERSION}});
   add_engine_counters(all, engine);
   add_engine_state(all, engine);
   add_http(all, listeners);
+  if (kafka != nullptr) add_kafka(all, *kafka);
   return all.text();
 }
 

@@ -17,8 +17,10 @@ struct listener_stats {
 /// Content type of what prometheus_text gives.
 constexpr const char* prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything a node counts, in Prometheus' text format. May run on any thread.
+/// Everything a node counts, in Prometheus' text format; `kafka` where topics are read. May run on
+/// any thread.
 [[nodiscard]] std::string prometheus_text(const actors::engine_metrics& engine,
-                                          const std::vector<listener_stats>& listeners);
+                                          const std::vector<listener_stats>& listeners,
+                                          const struct kafka_metrics* kafka = nullptr);
 
 }  // namespace tally::api

@@ -116,7 +116,7 @@ class event_reader {
     }
     if (!check_size(node, limits_, why_)) return false;
     // First, so that a refused event has its merchant.
-    if (context_.platform &&
+    if (context_.platform && context_.merchant.empty() &&
         !read_merchant_name(tally::api::find_field(&node, "merchant"), e_.merchant, why_)) {
       return false;
     }
@@ -237,7 +237,7 @@ class event_reader {
   }
 
   bool read_merchant(const json_node& value) {
-    if (context_.platform || value.is(json_kind::null)) return true;
+    if (context_.merchant.empty() || value.is(json_kind::null)) return true;
     if (value.is(json_kind::text) && value.text == context_.merchant) return true;
     return refuse(why_, "bad_merchant",
                   "merchant: this key writes for '" + std::string{context_.merchant} + "' only");
@@ -298,6 +298,7 @@ class event_reader {
 
   bool finish(std::uint32_t index) {
     if (e_.name.empty()) return refuse(why_, "missing_name", "name: is missing");
+    if (e_.sent.form == time_form::none) e_.sent = context_.sent_at;
     if (e_.visitor.empty() && e_.user.empty()) e_.visitor = context_.visitor_name;
     if (e_.sent.form != time_form::none && !check_at(e_.sent.at, "at", context_, why_)) {
       return false;

@@ -1,19 +1,17 @@
 #include "api/ingest_service.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "api/ack_token.hpp"
 #include "api/ingest_receipt.hpp"
 #include "api/problem.hpp"
+#include "api/refusals.hpp"
 #include "domain/logic_v1/apply.hpp"
-#include "persistence/event_codec.hpp"
 
 namespace tally::api {
 namespace {
 
 constexpr std::size_t gathered_events_max = 1'000;
-constexpr std::size_t journaled_refusals_max = 10;  // with their bytes, per request and code
 constexpr unsigned retry_after_s = 1;
 
 using actors::outcome;
@@ -23,57 +21,6 @@ std::string detail_of(logic_v1::reject_reason reason) {
   return reason == logic_v1::reject_reason::too_many_names
              ? "the merchant has used too many different event names"
              : "the merchant has used too many different property keys";
-}
-
-/// Ids of refused lines have no time of their own. Some days long ago, chosen by the id, keep the
-/// slices of those of a very long import small.
-client_time time_of_refused(std::string_view id) {
-  constexpr std::int64_t days = 32, day_ms = 86'400'000;
-  return client_time_from_ms(static_cast<std::int64_t>(merchant_hash(id) % days) * day_ms);
-}
-
-/// Journals what was refused of known merchants: counts by code, and the first few texts. Those
-/// with an id stand alone, since each is counted only if it is new.
-void add_refusals(submission& to, const ingest_request& request) {
-  struct tally_of_code {
-    std::size_t shown = 0;
-    std::uint32_t more = 0;
-  };
-  std::map<std::pair<std::string, std::string>, tally_of_code> counts;
-  const auto put = [&](std::string_view merchant, const rejected_event& r, std::uint32_t count) {
-    event e;
-    e.kind = event_kind::rejected;
-    e.merchant = merchant;
-    e.name = r.code;
-    e.title = r.detail;
-    e.raw = r.raw;
-    e.count = count;
-    e.id = r.id;
-    if (!e.id.empty()) e.sent = time_of_refused(e.id);
-    e.at = e.received_at = request.received_at;
-    submission::entry entry;
-    entry.begin = static_cast<std::uint32_t>(to.bytes.size());
-    persistence::encode_event(e, to.bytes);
-    entry.size = static_cast<std::uint32_t>(to.bytes.size()) - entry.begin;
-    entry.merchant = merchant_hash(merchant);
-    to.events.push_back(entry);
-  };
-  for (const auto& r : request.batch.rejected) {
-    const auto& merchant = r.merchant.empty() ? request.key_merchant : r.merchant;
-    if (!is_merchant_id(merchant)) continue;
-    auto& seen = counts[{merchant, r.code}];
-    if (!r.id.empty() || seen.shown++ < journaled_refusals_max) {
-      put(merchant, r, 1);
-    } else {
-      ++seen.more;
-    }
-  }
-  for (const auto& [key, seen] : counts) {
-    if (seen.more == 0) continue;
-    rejected_event others;
-    others.code = key.second;
-    put(key.first, others, seen.more);
-  }
 }
 
 }  // namespace
@@ -220,7 +167,7 @@ void ingest_service::add(gathering& into, ingest_request request) {
     events.events.push_back(entry);
   }
   m.count = static_cast<std::uint32_t>(request.batch.events.size());
-  if (!request.batch.rejected.empty()) add_refusals(events, request);
+  add_refusals(events, request.batch.rejected, request.key_merchant, request.received_at);
   m.journaled = static_cast<std::uint32_t>(events.events.size()) - m.first;
   into.loop = request.loop;
   m.request = std::move(request);

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "domain/client_time.hpp"
 #include "domain/time.hpp"
 
 namespace tally::api {
@@ -35,8 +36,8 @@ struct ingest_limits {
 
 /// Who sends, and when: all that the parser knows beside the body. Texts are not owned.
 struct ingest_context {
-  std::string_view merchant;  // of a write key; empty for a platform key
-  bool platform = false;      // each event names its merchant, and is believed
+  std::string_view merchant;  // whose events they are; empty: each names its own
+  bool platform = false;      // what only a trusted sender may say is believed
   event_time now{};
   std::string_view address_network;  // class of the client's address, see address_facts
   std::string_view address_country;  // where it is, or empty
@@ -46,6 +47,7 @@ struct ingest_context {
   bool opted_out = false;            // the request says Sec-GPC: 1 or DNT: 1
   bool is_private = false;           // and all its events are of a merchant that honours it
   std::string_view visitor_name;     // of events without visitor and user; empty: nobody
+  client_time sent_at;               // of events without a time of their own; form none: now
   ingest_limits limits;
 };
 

@@ -42,8 +42,10 @@ class public_api {
   std::shared_ptr<class routes> all_;
 };
 
-/// Health and metrics, for the listener that only operators reach. `stats` of the public server.
-[[nodiscard]] handler admin_routes(actors::engine& engine, const http_stats& stats);
+/// Health and metrics, for the listener that only operators reach. `stats` of the public server,
+/// `kafka` where topics are read.
+[[nodiscard]] handler admin_routes(actors::engine& engine, const http_stats& stats,
+                                   const struct kafka_metrics* kafka = nullptr);
 
 /// What `tally query` and the console's "query" command run: the body of a question, already
 /// allowed, to the text of the answer.

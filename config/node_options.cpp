@@ -1,5 +1,6 @@
 #include "config/node_options.hpp"
 
+#include "config/kafka_settings.hpp"
 #include "domain/money.hpp"
 #include "domain/zone.hpp"
 
@@ -118,6 +119,9 @@ result<node_options> make_node_options(const settings& from) {
   auto clustered = make_cluster_settings(from);
   if (!clustered) return clustered.error();
   options.cluster = std::move(*clustered);
+  auto kafka = make_kafka_options(from);
+  if (!kafka) return kafka.error();
+  options.kafka = std::move(*kafka);
   if (const auto good = check(options, from); !good) return good.error();
   return options;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/engine.hpp"
+#include "api/kafka_source.hpp"
 #include "config/cluster_settings.hpp"
 #include "config/settings.hpp"
 
@@ -36,6 +37,7 @@ struct node_options {
   actors::engine_options engine;
   http_settings http;
   cluster_settings cluster;
+  api::kafka_options kafka;  // but for the limits of events
   std::chrono::milliseconds shutdown_timeout{}, drain_delay{};
   std::string geo_database;  // path, empty for the usual ones, or "none"
   std::string log_level, log_format;

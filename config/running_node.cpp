@@ -10,6 +10,7 @@
 
 #include "api/export_request.hpp"
 #include "api/http_server.hpp"
+#include "api/kafka_source.hpp"
 #include "api/relayed_request.hpp"
 #include "api/report_question.hpp"
 #include "api/retry_rejects.hpp"
@@ -113,13 +114,16 @@ struct running_node::impl {
   std::unique_ptr<api::public_api> routes;
   std::unique_ptr<api::http_server> open;  // the public listeners
   std::unique_ptr<api::http_server> admin;
+  api::kafka_metrics kafka_metrics;
+  std::unique_ptr<api::kafka_source> kafka;  // ends before the engine
   std::string token;
 
   status join();
   status take_part();
   status listen();
+  status read_topics();
   status reload(const result<node_options>& fresh);
-  [[nodiscard]] int drain() const;
+  [[nodiscard]] int drain();
 };
 
 /// Where the node is one of several.
@@ -167,6 +171,17 @@ status running_node::impl::take_part() {
   return cluster->begin(std::move(at));
 }
 
+/// Where the settings name brokers.
+status running_node::impl::read_topics() {
+  if (options.kafka.brokers.empty()) return done{};
+  auto wanted = options.kafka;
+  wanted.limits = route_options(options.http, 1, nullptr).limits;
+  auto begun = api::kafka_source::start(*engine, wanted, kafka_metrics);
+  if (!begun) return begun.error();
+  kafka = std::move(*begun);
+  return done{};
+}
+
 status running_node::impl::listen() {
   const auto http = public_options(options.http);
   auto served = route_options(options.http, http.loops, open_geo_database(options.geo_database));
@@ -177,7 +192,8 @@ status running_node::impl::listen() {
   open = std::move(*server);
   api::http_options local;
   local.listen = {options.http.admin};
-  auto second = api::http_server::start(local, api::admin_routes(*engine, open->stats()));
+  const auto* const topics = options.kafka.brokers.empty() ? nullptr : &kafka_metrics;
+  auto second = api::http_server::start(local, api::admin_routes(*engine, open->stats(), topics));
   if (!second) return second.error();
   admin = std::move(*second);
   return done{};
@@ -245,6 +261,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
     api::retry_rejects(started, words.size() > 2 ? words[2] : "", std::move(then));
   });
   if (auto part = made->take_part(); !part) return part.error();
+  if (auto reading = made->read_topics(); !reading) return reading.error();
   made->token = started.console_token();
   const auto written = write_token(options.engine.data_dir, started.console_port(), made->token);
   if (!written) return written.error();
@@ -254,6 +271,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
 running_node::~running_node() {
   if (impl_->engine && !impl_->token.empty())
     remove_token(impl_->options.engine.data_dir, impl_->engine->console_port(), impl_->token);
+  impl_->kafka.reset();
   impl_->admin.reset();
   impl_->open.reset();
 }
@@ -268,13 +286,14 @@ std::uint16_t running_node::console_port() const {
   return impl_->engine->console_port();
 }
 
-int running_node::impl::drain() const {
+int running_node::impl::drain() {
   notify_service_manager("STOPPING=1");
   spdlog::info("node_drains delay_ms={} timeout_ms={}", options.drain_delay.count(),
                options.shutdown_timeout.count());
   engine->leave();
   std::promise<void> never;  // nothing to wait for but time
   never.get_future().wait_for(options.drain_delay);
+  kafka.reset();
   if (cluster) {
     const bool given = cluster->leave(options.shutdown_timeout / 2);
     spdlog::info("shards_given_away all={}", given);

@@ -223,6 +223,24 @@ constexpr std::array table{
     setting{"cluster", "relayed_requests_max", kind::count, "4096", 1, 1'000'000, "", "",
             "Questions that wait for a shard's leader to be found."},
 
+    setting{"kafka", "brokers", kind::list, "", 0, 0, "", "",
+            "HOST:PORT of Kafka's brokers whose topics are read. Empty: none is."},
+    setting{"kafka", "topics", kind::list, "", 0, 0, "", "",
+            "TOPIC=MERCHANT: what stands in a topic are native events of this merchant."},
+    setting{"kafka", "begin", kind::choice, "first", 0, 0, "first end", "",
+            "Where a partition begins that was never read: with the first message there is, or "
+            "with the next one that comes."},
+    setting{"kafka", "properties_file", kind::text, "", 0, 0, "", "",
+            "File of librdkafka's own options, NAME=VALUE a line, such as security.protocol."},
+    setting{"kafka", "batch_messages_max", kind::count, "1000", 1, 100'000, "", "",
+            "Messages that are journaled together."},
+    setting{"kafka", "batch_bytes_max", kind::size, "1MiB", kib, 64 * mib, "", "",
+            "The same in bytes; a batch may go over it by a few messages."},
+    setting{"kafka", "queue_bytes_max", kind::size, "16MiB", 64 * kib, 2 * gib - kib, "", "",
+            "Messages in memory that wait to be journaled; then no more are fetched."},
+    setting{"kafka", "position_interval", kind::duration, "1s", 10, hour, "", "",
+            "How often it is journaled how far each topic was read."},
+
     setting{"visitors", "geo_database", kind::text, "", 0, 0, "", "",
             "Database that tells the country of an address: libloc's, or one that ends in .mmdb. "
             "Empty: libloc's where its package puts it. none: nothing is looked up.",

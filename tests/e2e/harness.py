@@ -76,8 +76,9 @@ class Answer:
 class Node:
     """One `tally node`. Its ports stay the same over restarts."""
 
-    def __init__(self, workspace, name, data_dir=None, env=None, flags=()):
+    def __init__(self, workspace, name, data_dir=None, env=None, flags=(), binary=BINARY):
         self.workspace = workspace
+        self.binary = binary
         self.data_dir = pathlib.Path(data_dir) if data_dir else workspace.path / name
         self.log = workspace.path / f"{name}.log"
         self.port, self.admin_port, self.console_port = free_port(), free_port(), free_port()
@@ -89,7 +90,7 @@ class Node:
     def launch(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [str(BINARY), "node", "--data-dir", str(self.data_dir),
+                [str(self.binary), "node", "--data-dir", str(self.data_dir),
                  "--http", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}",
                  "--console", f"127.0.0.1:{self.console_port}", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)

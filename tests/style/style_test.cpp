@@ -45,6 +45,7 @@ const std::vector<library> libraries{
     {std::regex{R"(caf/.*)"}, "CAF", {"actors/", "cluster/", "api/", "config/", "apps/"}},
     {std::regex{R"(rocksdb/.*)"}, "RocksDB", {"persistence/"}},
     {std::regex{R"(msgpack(\.hpp|/.*))"}, "MessagePack", {"persistence/", "api/ingest"}},
+    {std::regex{R"(librdkafka/.*)"}, "librdkafka", {"api/kafka/", "tests/kafka/"}},
     {std::regex{R"(iostream)"}, "iostream", {"apps/"}},
 };
 
