@@ -36,6 +36,8 @@ using handler = outcome_text (*)(command_context&, const arguments&);
 struct command {
   std::string name, help;
   handler run;
+  // Which of its words is the merchant that it looks at; 0: none, or what it says is on every node.
+  std::size_t merchant_word = 0;
 };
 [[nodiscard]] const std::vector<command>& merchant_commands();
 [[nodiscard]] const std::vector<command>& goal_commands();

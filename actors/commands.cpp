@@ -9,6 +9,7 @@
 #include "actors/command_parts.hpp"
 #include "actors/replication.hpp"
 #include "domain/client_time.hpp"
+#include "domain/shard.hpp"
 #include "persistence/registry.hpp"
 
 namespace tally::actors {
@@ -132,8 +133,30 @@ bool changes_counting(const std::vector<std::string>& words) {
 
 }  // namespace
 
-result<std::string> run_command(command_context& context, const std::vector<std::string>& words) {
-  if (words.empty()) return usage("help");
+namespace {
+
+/// At the node that leads the shard of the merchant that it is about, where there are several.
+outcome_text run_where_it_belongs(command_context& context, const command& c,
+                                  const std::vector<std::string>& words, const arguments& a) {
+  auto* const copies = context.env->copies;
+  if (copies != nullptr && c.merchant_word != 0 && a.words.size() >= c.merchant_word) {
+    const auto& merchant = a.words[c.merchant_word - 1];
+    auto elsewhere = copies->run_at_leader(shard_of(merchant_hash(merchant)), words);
+    if (elsewhere) return std::move(*elsewhere);
+  }
+  return c.run(context, a);
+}
+
+}  // namespace
+
+result<std::string> run_command(command_context& context, const std::vector<std::string>& asked) {
+  if (asked.empty()) return usage("help");
+  const bool is_here = asked[0] == "here" && asked.size() > 1;
+  const std::vector<std::string> words{asked.begin() + (is_here ? 1 : 0), asked.end()};
+  const auto run = [&](const command& c, std::size_t from) {
+    const auto a = parse_words(words, from);
+    return is_here ? c.run(context, a) : run_where_it_belongs(context, c, words, a);
+  };
   if (words[0] == "help") {
     auto list = json::array();
     for (const auto& [name, help] : command_help())
@@ -147,9 +170,9 @@ result<std::string> run_command(command_context& context, const std::vector<std:
     for (const auto& c : *list) {
       const auto space = c.name.find(' ');
       if (space == std::string::npos) {
-        if (words[0] == c.name) return c.run(context, parse_words(words, 1));
+        if (words[0] == c.name) return run(c, 1);
       } else if (words.size() > 1 && words[0] + ' ' + words[1] == c.name) {
-        return c.run(context, parse_words(words, 2));
+        return run(c, 2);
       }
     }
   return failure{errc::bad_request, "unknown command '" + words[0] + "'; try: help"};

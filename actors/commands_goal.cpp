@@ -98,17 +98,17 @@ result<std::vector<persistence::record>> removals_of_filters(const command_conte
 const std::vector<command>& goal_commands() {
   static const std::vector<command> all{
       {"goal add", "ID NAME --event NAME, --page PATH or --filter JSON: name what is a goal",
-       [](command_context& c, const arguments& a) { return add(c, goal, a); }},
+       [](command_context& c, const arguments& a) { return add(c, goal, a); }, 1},
       {"goal list", "ID: a merchant's goals",
-       [](command_context& c, const arguments& a) { return list(c, goal, a); }},
+       [](command_context& c, const arguments& a) { return list(c, goal, a); }, 1},
       {"goal remove", "ID NAME: forget a goal",
-       [](command_context& c, const arguments& a) { return remove(c, goal, a); }},
+       [](command_context& c, const arguments& a) { return remove(c, goal, a); }, 1},
       {"segment add", "ID NAME --filter JSON: name a part of a merchant's events",
-       [](command_context& c, const arguments& a) { return add(c, segment, a); }},
+       [](command_context& c, const arguments& a) { return add(c, segment, a); }, 1},
       {"segment list", "ID: a merchant's segments",
-       [](command_context& c, const arguments& a) { return list(c, segment, a); }},
+       [](command_context& c, const arguments& a) { return list(c, segment, a); }, 1},
       {"segment remove", "ID NAME: forget a segment",
-       [](command_context& c, const arguments& a) { return remove(c, segment, a); }},
+       [](command_context& c, const arguments& a) { return remove(c, segment, a); }, 1},
   };
   return all;
 }

@@ -233,9 +233,12 @@ outcome_text token_create(command_context& context, const arguments& a) {
   const auto ttl = std::strtoll(a.option("ttl", "3600").c_str(), nullptr, 10);
   if (!is_merchant_id(merchant) || ttl <= 0 || ttl > 86'400)
     return usage("token create --merchant ID [--ttl SECONDS, 1 to 86400]");
-  const auto known = look_into<bool>(context, merchant, false,
-                                     [](const merchant_state&) -> result<bool> { return true; });
-  if (!known) return known.error();
+  if (const auto found = persistence::find_merchant(*context.env->journal, merchant); !found) {
+    // Somebody may have written for it without making it.
+    const auto known = look_into<bool>(context, merchant, false,
+                                       [](const merchant_state&) -> result<bool> { return true; });
+    if (!known) return known.error();
+  }
   const auto secret = context.env->journal->get_meta("token_secret");
   if (!secret) return secret.error();
   const auto expires = to_ms(context.env->now()) / 1'000 + ttl;
@@ -256,8 +259,8 @@ const std::vector<command>& merchant_commands() {
       {"merchant set",
        "ID [--timezone ZONE] [--currency CODE]: for its past too; [--honour-gpc | --ignore-gpc]",
        merchant_set},
-      {"merchant show", "ID: settings and ledger", merchant_show},
-      {"merchant inspect", "ID: the live state", merchant_inspect},
+      {"merchant show", "ID: settings and ledger", merchant_show, 1},
+      {"merchant inspect", "ID: the live state", merchant_inspect, 1},
       {"merchant alias", "add|remove ID PROTOCOL:NAME, list ID: its names in other protocols",
        merchant_alias},
       {"merchant delete", "ID: revokes its keys, aliases and settings", merchant_delete},

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "actors/node_env.hpp"
@@ -28,6 +30,9 @@ class replication {
   virtual void submit(submission_ptr events) = 0;
   /// Takes a change to the leader of its merchant's shard; answers when this node has it too.
   virtual void change(registry_change_ptr what) = 0;
+  /// Runs a command at the node that leads the shard; nothing where that is this one. Blocks.
+  virtual std::optional<result<std::string>> run_at_leader(
+      std::uint16_t shard, const std::vector<std::string>& words) = 0;
   /// A secret that all nodes share, 32 random bytes, made by the first that asks. Blocks.
   virtual result<std::string> secret(const std::string& name) = 0;
   /// Why the node should get no requests yet; empty once every shard was led and in sync.

@@ -191,7 +191,9 @@ void clustered_node::impl::answer(node_id from, const std::string& kind, std::st
       copies->hand_over(static_cast<std::uint16_t>(shard), {static_cast<std::uint32_t>(to)});
     return reply(std::string{});
   }
-  if (kind == events_request || kind == change_request || kind == copy_request || !handler)
+  const bool is_of_copies = kind == events_request || kind == change_request ||
+                            kind == copy_request || kind == registry_request;
+  if (is_of_copies || !handler)
     return copies->answer(from, kind, std::move(body), std::move(reply));
   handler(from, kind, std::move(body), std::move(reply));
 }
@@ -241,9 +243,7 @@ status clustered_node::impl::join() {
 
 void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
   std::vector<node_id> live;
-  std::size_t active = 0;
   for (const auto& n : nodes) {
-    active += n.what.state == node_state::active ? 1U : 0U;
     if (n.what.state == node_state::removed && !n.live) peers.erase(n.what.id);
     if (!n.live) continue;
     live.push_back(n.what.id);
@@ -254,12 +254,6 @@ void clustered_node::impl::take_nodes(const std::vector<cluster_node>& nodes) {
     else
       spdlog::error("peer_unknown node={} reason={}", n.what.id.value, at.error().text());
   }
-  // Keys and settings are looked up on this node's own disk.
-  if (active > options.placement.copies)
-    spdlog::error(
-        "more_nodes_than_copies nodes={} copies={} reason=\"a node without a copy of a "
-        "shard does not know its merchants: raise cluster.copies on every node\"",
-        active, options.placement.copies);
   copies->set_live(std::move(live));
   std::vector<peer_address> all;
   for (const auto& [node, at] : peers) all.push_back(at);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cluster/forwarding.hpp"
@@ -123,6 +124,22 @@ void replicator::change(actors::registry_change_ptr what) {
   forward_change(shared_, std::move(what));
 }
 
+std::optional<result<std::string>> replicator::run_at_leader(
+    std::uint16_t shard, const std::vector<std::string>& words) {
+  const auto leader = leader_of(shard);
+  if (leader == shared_->options.node) return std::nullopt;
+  if (leader.value == 0)
+    return result<std::string>{failure{errc::unavailable, "nobody leads the merchant's shard now"}};
+  auto promise = std::make_shared<std::promise<result<std::string>>>();
+  auto answer = promise->get_future();
+  shared_->ports.ask(leader, command_request, nlohmann::json(words).dump(),
+                     shared_->options.command_timeout,
+                     [promise](result<std::string> r) { promise->set_value(std::move(r)); });
+  if (answer.wait_for(2 * shared_->options.command_timeout) == std::future_status::ready)
+    return answer.get();
+  return result<std::string>{failure{errc::unavailable, "no answer in time"}};
+}
+
 result<std::string> replicator::secret(const std::string& name) {
   return shared_->ports.secret(name);
 }
@@ -180,6 +197,7 @@ void replicator::answer(node_id, const std::string& kind, std::string body,
                         std::function<void(result<std::string>)> reply) {
   if (kind == events_request) return answer_events(shared_, body, std::move(reply));
   if (kind == change_request) return answer_change(shared_, body, std::move(reply));
+  if (kind == registry_request) return answer_registry(shared_, body, std::move(reply));
   if (kind == copy_request) return shared_->source->answer(body, std::move(reply));
   reply(failure{errc::unsupported, "request '" + kind + "' is unknown here"});
 }

@@ -23,16 +23,20 @@ struct replicator_options {
   std::uint16_t shards = 256;  // the first ones; only tests have fewer
   std::chrono::milliseconds tick_every{50};
   std::chrono::milliseconds balance_every{2'000};
-  std::uint32_t moves_max = 8;                        // leaders given away at a time
-  std::uint64_t followed_bytes_max = 64u << 20;       // committed by others, not yet counted here
-  std::chrono::milliseconds forward_timeout{10'000};  // of events and changes for other leaders
-  std::uint64_t forward_bytes_max = 64u << 20;        // on their way to them
-  std::chrono::milliseconds retry_pause{50};          // before they are sent again
+  std::uint32_t moves_max = 8;                         // leaders given away at a time
+  std::uint64_t followed_bytes_max = 64u << 20;        // committed by others, not yet counted here
+  std::chrono::milliseconds forward_timeout{10'000};   // of events and changes for other leaders
+  std::chrono::milliseconds command_timeout{120'000};  // of a command at another node
+  std::uint64_t forward_bytes_max = 64u << 20;         // on their way to them
+  std::chrono::milliseconds retry_pause{50};           // before they are sent again
   // Of log that is kept for copies that lag; behind that they fetch a copy of the history.
   std::uint64_t lagging_log_bytes_max = 16ull << 30;
-  std::uint32_t headers_of_shard_max = 32'768;  // of chunks, in memory
-  std::uint32_t copies_sent_max = 4;            // histories that others fetch at the same time
-  std::size_t copy_page_bytes = 1u << 20;       // of them at a time
+  std::uint32_t headers_of_shard_max = 32'768;      // of chunks, in memory
+  std::chrono::milliseconds registry_every{1'000};  // merchants of shards without a copy here
+  std::size_t registry_ring_max = 1'024;            // changes of a shard that are remembered
+  std::size_t registry_answer_bytes = 8u << 20;     // of whole shards, in one answer
+  std::uint32_t copies_sent_max = 4;                // histories that others fetch at the same time
+  std::size_t copy_page_bytes = 1u << 20;           // of them at a time
   std::chrono::milliseconds copy_clear_timeout{600'000};  // for merchants to sleep
   std::chrono::milliseconds copy_idle_max{60'000};        // nobody reads on, or they were read
 };
@@ -51,6 +55,9 @@ struct replicator_ports {
       ask;
   std::function<result<std::string>(const std::string& name)> secret;  // blocks
 };
+
+/// A command for the node that is asked: its words as a JSON array.
+inline constexpr auto command_request = "command";
 
 /// What a node tells of one shard.
 struct shard_report {
@@ -75,6 +82,8 @@ class replicator final : public actors::replication {
   void end() override;
   void submit(actors::submission_ptr events) override;
   void change(actors::registry_change_ptr what) override;
+  std::optional<result<std::string>> run_at_leader(std::uint16_t shard,
+                                                   const std::vector<std::string>& words) override;
   result<std::string> secret(const std::string& name) override;
   [[nodiscard]] std::string not_ready() const override;
   [[nodiscard]] bool may_read(std::uint16_t shard) const override;

@@ -14,7 +14,7 @@
 namespace tally::cluster {
 
 /// While the copy changes its core hears nothing of others; what it asked for it hears afterwards.
-bool replicator_state::waits(kept_copy& copy, replica_event& event) const {
+bool replicator_state::waits(kept_copy& copy, replica_event& event) {
   if (!copy.installing || std::holds_alternative<synced>(event)) return false;
   const bool comes_again =
       std::holds_alternative<message_received>(event) || std::holds_alternative<ticked>(event);
@@ -150,6 +150,7 @@ void replicator_state::finish_copy(std::uint16_t shard) {
   const auto& start = done->copy.start;
   env_->journal->show_up_to(shard, start.offset);
   copy.commit_written = start.offset;
+  copy.records.begin_at(start.offset);
   std::error_code ignored;
   std::filesystem::remove(done->copy.path, ignored);
   spdlog::info("copy_installed shard={} upto={}", shard, start.offset);

@@ -180,7 +180,7 @@ void replicator_state::carry_out(std::uint16_t shard, const commit_advanced& e) 
 /// Settings and keys are put beside the log in the next round.
 void replicator_state::keep_records(const written_chunk& c, const chunk_ptr& body) {
   persistence::for_each_event(
-      body->payload, c.header.count, [&](std::uint32_t, std::string_view bytes) {
+      body->payload, c.header.count, [&](std::uint32_t nth, std::string_view bytes) {
         if (persistence::peek_kind(bytes) != event_kind::registry) return;
         event e;
         if (!persistence::decode_event(bytes, e)) return;
@@ -188,7 +188,10 @@ void replicator_state::keep_records(const written_chunk& c, const chunk_ptr& bod
         if (!records) return spdlog::error("records_not_read reason={}", records.error().text());
         for (const auto& r : *records) {
           if (r.value.empty()) ++env_->deletions;
-          (e.merchant == actors::platform_merchant ? next_.meta : next_.merchants).push_back(r);
+          const bool of_platform = e.merchant == actors::platform_merchant;
+          (of_platform ? next_.meta : next_.merchants).push_back(r);
+          copies_[c.header.shard].records.add(c.header.base + nth, of_platform, r,
+                                              shared_->options.registry_ring_max);
         }
       });
 }

@@ -49,6 +49,7 @@ void replicator_state::start(std::shared_ptr<replicator::shared> shared) {
                                  [](const written_chunk& c) { return c.header.last(); }) -
         copy.chunks.begin());
     env_->journal->show_up_to(shard, from.state.commit);
+    copy.records.begin_at(from.state.commit);
     shared_->incarnation = from.state.incarnation;
     shared_->first.push_back({.cluster = o.cluster,
                               .version = 0,
@@ -59,6 +60,7 @@ void replicator_state::start(std::shared_ptr<replicator::shared> shared) {
                               .copies = {{from.state.id, o.node}}});
     copy.core = std::make_unique<replica_core>(from.state, o.core, now());
   }
+  load_registries_known();
   note_untold();
   self->delayed_send(self, o.tick_every, actors::tick_atom::value);
 }
@@ -163,6 +165,8 @@ bool replicator_state::write() {
   wiping_.clear();
   replaced_.insert(replaced_.end(), replacing_.begin(), replacing_.end());
   replacing_.clear();
+  for (const auto& [shard, known] : std::exchange(registries_due_, {}))
+    copies_[shard].registry_known = known;
   next_ = {};
   note_untold();
   for (const auto& [shard, operation] : std::exchange(operations_, {}))
@@ -212,7 +216,7 @@ void replicator_state::answer_waiting() {
   const auto at = steady_clock::now();
   for (auto& copy : copies_) {
     std::erase_if(copy.waiting, [&](keeping& w) {
-      const bool is_kept = copy.commit_written >= w.offset;
+      const bool is_kept = std::max(copy.commit_written, copy.registry_known) >= w.offset;
       if (!is_kept && at < w.until) return false;
       w.then(is_kept ? status{done{}}
                      : status{failure{errc::unavailable, "made, but not known here yet"}});
@@ -250,9 +254,10 @@ void replicator_state::note_untold() {
 void replicator_state::when_kept(std::uint16_t shard, std::uint64_t offset,
                                  std::function<void(status)> then) {
   auto& copy = copies_[shard];
-  if (copy.commit_written >= offset) return then(done{});
+  if (std::max(copy.commit_written, copy.registry_known) >= offset) return then(done{});
   copy.waiting.push_back(
       {offset, steady_clock::now() + shared_->options.forward_timeout, std::move(then)});
+  if (!has_copy(shard)) ask_for_registries();
 }
 
 std::uint64_t replicator_state::commit_of(std::uint16_t shard) const {
@@ -269,6 +274,7 @@ void replicator_state::tick() {
   // Without events no round would tell a restart what is committed.
   if (!commits_due_.empty() && at - written_at_ >= commit_record_after && !has_work())
     next_.meta.push_back({"replica/tick", "1"});
+  if (at - registries_asked_at_ >= shared_->options.registry_every) ask_for_registries();
   if (at - balanced_at_ >= shared_->options.balance_every) {
     balanced_at_ = at;
     balance();

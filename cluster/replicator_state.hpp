@@ -15,6 +15,7 @@
 #include "actors/node_env.hpp"
 #include "cluster/copy_fetcher.hpp"
 #include "cluster/copy_source.hpp"
+#include "cluster/registry_sync.hpp"
 #include "cluster/replica_disk.hpp"
 #include "cluster/replicator.hpp"
 #include "domain/replica_core.hpp"
@@ -93,6 +94,9 @@ struct replicator_state {
   /// Calls then() once this node's tables have what the shard's log has up to the offset.
   void when_kept(std::uint16_t shard, std::uint64_t offset, std::function<void(status)> then);
   [[nodiscard]] std::uint64_t commit_of(std::uint16_t shard) const;
+  void ask_for_registries();
+  void take_registries(const std::vector<registry_news>& news);
+  [[nodiscard]] registry_answer registries_since(const std::vector<registry_wish>& wishes) const;
   /// Where the shard's log goes on behind what is sealed here.
   [[nodiscard]] result<log_position> position_of(std::uint16_t shard,
                                                  const persistence::sealed_end& sealed) const;
@@ -133,6 +137,8 @@ struct replicator_state {
     std::vector<keeping> waiting;
     std::optional<fetched_copy> fetched;  // the core has not taken it yet
     std::unique_ptr<installation> installing;
+    registry_ring records;
+    std::uint64_t registry_known = 0;  // without a copy: what its leader had when it last told
   };
   struct ticket {
     telling_ptr of;
@@ -163,12 +169,16 @@ struct replicator_state {
   void publish(std::uint16_t shard);
 
   // replicator_copies.cpp
-  [[nodiscard]] bool waits(kept_copy& copy, replica_event& event) const;
+  [[nodiscard]] static bool waits(kept_copy& copy, replica_event& event);
   void clear_lane(std::uint16_t shard, std::function<void()> then);
   void go_on_with_copies();
   void install(std::uint16_t shard);
   void installed(std::uint16_t shard, const result<persistence::copied_registry>& registry);
   void finish_copy(std::uint16_t shard);
+
+  // registry_sync.cpp
+  [[nodiscard]] bool has_copy(std::uint16_t shard) const;
+  void load_registries_known();
 
   // replicator_rounds.cpp
   void schedule_flush();
@@ -217,8 +227,9 @@ struct replicator_state {
   std::array<lane_round_ptr, lane_count> followed_;  // being gathered
   std::set<std::uint16_t> opening_;
   bool flush_scheduled_ = false, is_flushing_ = false, is_leaving_ = false;
-  std::chrono::steady_clock::time_point balanced_at_{}, complained_at_{};
-  persistence::round_number read_round_ = 0;  // what read_body read last
+  std::chrono::steady_clock::time_point balanced_at_{}, complained_at_{}, registries_asked_at_{};
+  std::vector<std::pair<std::uint16_t, std::uint64_t>> registries_due_;  // in next_, by shard
+  persistence::round_number read_round_ = 0;                             // what read_body read last
   persistence::stored_round read_content_;
 };
 

@@ -3,9 +3,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "api/export_request.hpp"
@@ -107,6 +109,8 @@ std::shared_ptr<cluster::request_relay> relay_to_leaders(cluster::clustered_node
 
 }  // namespace
 
+using command_runner = std::function<void(std::vector<std::string>, actors::callback<std::string>)>;
+
 struct running_node::impl {
   node_options options;
   std::unique_ptr<cluster::clustered_node> cluster;  // ends after the engine
@@ -120,11 +124,73 @@ struct running_node::impl {
 
   status join();
   status take_part();
+  void add_questions();
+  void add_question(const std::string& name, const std::string& merchant_member,
+                    const command_runner& run);
   status listen();
   status read_topics();
   status reload(const result<node_options>& fresh);
   [[nodiscard]] int drain();
 };
+
+namespace {
+
+/// A command of another node, about a merchant whose shard this one leads.
+void run_asked(actors::engine& engine, const std::string& body,
+               const actors::callback<std::string>& reply) {
+  const auto words = nlohmann::json::parse(body, nullptr, false);
+  const bool is_good =
+      words.is_array() && !words.empty() &&
+      std::ranges::all_of(words, [](const auto& word) { return word.is_string(); });
+  if (!is_good) return reply(failure{errc::corrupt_record, "command: torn request"});
+  std::vector<std::string> all{"here"};
+  for (const auto& word : words) all.push_back(word);
+  engine.command(std::move(all), reply);
+}
+
+}  // namespace
+
+/// A command that asks about one merchant, with a JSON object in its second word.
+void running_node::impl::add_question(const std::string& name, const std::string& merchant_member,
+                                      const command_runner& run) {
+  engine->add_command("here " + name,
+                      [run](std::vector<std::string> words, actors::callback<std::string> then) {
+                        words.erase(words.begin());
+                        run(std::move(words), std::move(then));
+                      });
+  engine->add_command(name, [this, run, merchant_member](std::vector<std::string> words,
+                                                         actors::callback<std::string> then) {
+    const auto asked = nlohmann::json::parse(words.size() > 1 ? words[1] : "", nullptr, false);
+    const auto found = asked.is_object() ? asked.find(merchant_member) : asked.end();
+    if (!cluster || found == asked.end() || !found->is_string())
+      return run(std::move(words), std::move(then));
+    const auto leader = cluster->copies().leader_of(shard_of(merchant_hash(std::string{*found})));
+    if (leader.value == 0 || leader == cluster->self())
+      return run(std::move(words), std::move(then));
+    cluster->ask(leader, cluster::command_request, nlohmann::json(words).dump(),
+                 options.http.request_timeout, std::move(then));
+  });
+}
+
+void running_node::impl::add_questions() {
+  auto& asked = *engine;
+  add_question("query", "site_id",
+               [&asked](std::vector<std::string> words, actors::callback<std::string> then) {
+                 if (words.size() < 2)
+                   return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
+                 api::run_query(asked, words[1], words.size() > 2 ? words[2] : "", std::move(then));
+               });
+  for (const auto* const report : {"funnel", "retention"})
+    add_question(report, "site_id",
+                 [&asked, path = "/api/v2/" + std::string{report}](
+                     std::vector<std::string> words, actors::callback<std::string> then) {
+                   api::run_report(asked, path, words.size() == 2 ? words[1] : "", std::move(then));
+                 });
+  add_question("export", "merchant",
+               [&asked](std::vector<std::string> words, actors::callback<std::string> then) {
+                 api::run_export_command(asked, words.size() == 2 ? words[1] : "", std::move(then));
+               });
+}
 
 /// Where the node is one of several.
 status running_node::impl::join() {
@@ -160,6 +226,7 @@ status running_node::impl::take_part() {
   cluster->set_request_handler([this, next = std::make_shared<std::atomic<std::size_t>>(0)](
                                    node_id, const std::string& kind, const std::string& body,
                                    const std::function<void(result<std::string>)>& reply) {
+    if (kind == cluster::command_request) return run_asked(*engine, body, reply);
     if (kind != cluster::relay_kind)
       return reply(failure{errc::unsupported, "request '" + kind + "' is unknown here"});
     api::serve_relayed(*open, (*next)++ % open->loops(), routes->handle(), body, reply);
@@ -241,21 +308,7 @@ result<std::unique_ptr<running_node>> running_node::start(const node_options& op
       started.set_http_address(place);
       break;
     }
-  started.add_command(
-      "query", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
-        if (words.size() < 2) return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
-        api::run_query(started, words[1], words.size() > 2 ? words[2] : "", std::move(then));
-      });
-  for (const auto* const report : {"funnel", "retention"})
-    started.add_command(
-        report, [&started, path = "/api/v2/" + std::string{report}](
-                    std::vector<std::string> words, actors::callback<std::string> then) {
-          api::run_report(started, path, words.size() == 2 ? words[1] : "", std::move(then));
-        });
-  started.add_command(
-      "export", [&started](std::vector<std::string> words, actors::callback<std::string> then) {
-        api::run_export_command(started, words.size() == 2 ? words[1] : "", std::move(then));
-      });
+  made->add_questions();
   started.add_command("rejects retry", [&started](std::vector<std::string> words,
                                                   actors::callback<std::string> then) {
     api::retry_rejects(started, words.size() > 2 ? words[2] : "", std::move(then));

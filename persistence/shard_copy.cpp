@@ -48,6 +48,7 @@ result<std::map<std::string, std::string>> platform_of(const journal& log) {
 
 std::vector<record> listed(const std::map<std::string, std::string>& records) {
   std::vector<record> all;
+  all.reserve(records.size());
   for (const auto& [key, value] : records) all.push_back({key, value});
   return all;
 }
@@ -61,7 +62,7 @@ class copy_reader {
   /// False at the end.
   result<bool> next(copy_part& part, std::string& key, std::string& value) {
     if (rest_.at_end()) {
-      const auto more = next_page();
+      auto more = next_page();
       if (!more || !*more) return more;
     }
     part = static_cast<copy_part>(rest_.u8());
@@ -74,7 +75,7 @@ class copy_reader {
   result<bool> next_of(copy_part from, copy_part to, copy_part& part, std::string& key,
                        std::string& value) {
     for (;;) {
-      const auto more = next(part, key, value);
+      auto more = next(part, key, value);
       if (!more || !*more || (part >= from && part <= to)) return more;
     }
   }
@@ -141,13 +142,10 @@ result<shard_picture> shard_picture::take(const journal& log, const state_store&
   // The state comes after: all that is sealed is saved before.
   made.past_at_ = past.look();
   made.state_at_ = state.look();
-  const auto merchants = merchants_of(log, shard);
-  if (!merchants) return merchants.error();
-  made.merchants_ = listed(*merchants);
-  if (!with_platform) return made;
-  const auto platform = platform_of(log);
-  if (!platform) return platform.error();
-  made.platform_ = listed(*platform);
+  auto registry = list_registry(log, shard, with_platform);
+  if (!registry) return registry.error();
+  made.merchants_ = std::move(registry->merchants);
+  made.platform_ = std::move(registry->platform);
   return made;
 }
 
@@ -185,7 +183,7 @@ status shard_picture::read(copy_cursor& at, std::size_t bytes, std::string& page
   const auto full = page.size() + bytes;
   while (at.part != copy_part::end && page.size() < full) {
     bool is_full = false;
-    const auto scanned = scan(copy_cursor{at}, [&](std::string_view key, std::string_view value) {
+    auto scanned = scan(copy_cursor{at}, [&](std::string_view key, std::string_view value) {
       out.u8(static_cast<std::uint8_t>(at.part));
       out.text(key);
       out.text(value);
@@ -253,9 +251,33 @@ status install_state(state_store& state, std::uint16_t shard, const std::string&
   });
 }
 
+result<copied_registry> list_registry(const journal& log, std::uint16_t shard, bool with_platform) {
+  const auto merchants = merchants_of(log, shard);
+  if (!merchants) return merchants.error();
+  copied_registry made{listed(*merchants), {}};
+  if (!with_platform) return made;
+  const auto platform = platform_of(log);
+  if (!platform) return platform.error();
+  made.platform = listed(*platform);
+  return made;
+}
+
+result<copied_registry> changes_to(const journal& log, std::uint16_t shard, bool with_platform,
+                                   const copied_registry& wanted) {
+  const auto as_map = [](const std::vector<record>& records) {
+    std::map<std::string, std::string> all;
+    for (const auto& r : records) all[r.key] = r.value;
+    return all;
+  };
+  const auto known = list_registry(log, shard, with_platform);
+  if (!known) return known.error();
+  return copied_registry{changes(as_map(known->merchants), as_map(wanted.merchants)),
+                         changes(as_map(known->platform), as_map(wanted.platform))};
+}
+
 result<copied_registry> read_registry(const journal& log, std::uint16_t shard, bool with_platform,
                                       const std::string& path) {
-  std::map<std::string, std::string> merchants, platform;
+  copied_registry wanted;
   copy_reader from{path};
   copy_part part{};
   std::string key, value;
@@ -263,17 +285,9 @@ result<copied_registry> read_registry(const journal& log, std::uint16_t shard, b
     const auto more = from.next_of(copy_part::merchants, copy_part::platform, part, key, value);
     if (!more) return more.error();
     if (!*more) break;
-    (part == copy_part::merchants ? merchants : platform)[key] = value;
+    (part == copy_part::merchants ? wanted.merchants : wanted.platform).push_back({key, value});
   }
-  const auto known = merchants_of(log, shard);
-  if (!known) return known.error();
-  copied_registry made;
-  made.merchants = changes(*known, merchants);
-  if (!with_platform) return made;
-  const auto known_platform = platform_of(log);
-  if (!known_platform) return known_platform.error();
-  made.platform = changes(*known_platform, platform);
-  return made;
+  return changes_to(log, shard, with_platform, wanted);
 }
 
 status forget_shard(history& past, state_store& state, std::uint16_t shard) {

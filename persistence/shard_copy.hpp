@@ -89,11 +89,17 @@ class copy_file {
 status install_history(history& past, std::uint16_t shard, const std::string& path);
 /// The same with its state; nobody else may write to the shard's. A crash leaves some of both.
 status install_state(state_store& state, std::uint16_t shard, const std::string& path);
-/// What the journal is to hold for the shard to know the copy's merchants and nothing else: puts,
-/// and empty values for what is to go.
+/// Records of a shard's merchants, and those of the platform where they are the shard's too.
 struct copied_registry {
   std::vector<record> merchants, platform;
 };
+/// All that the journal has of them, in the order of the keys.
+result<copied_registry> list_registry(const journal& log, std::uint16_t shard, bool with_platform);
+/// What is to be written for the journal to have these and no others: puts, and empty values for
+/// what is to go.
+result<copied_registry> changes_to(const journal& log, std::uint16_t shard, bool with_platform,
+                                   const copied_registry& wanted);
+/// The same for those of a copy.
 result<copied_registry> read_registry(const journal& log, std::uint16_t shard, bool with_platform,
                                       const std::string& path);
 /// Removes what is here of the shard.

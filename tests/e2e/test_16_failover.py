@@ -79,7 +79,7 @@ class Load(threading.Thread):
     """Sends single events until told to stop, each again until it is acknowledged."""
 
     def __init__(self, cluster, node, merchants):
-        super().__init__()
+        super().__init__(daemon=True)
         self.cluster, self.node, self.merchants = cluster, node, merchants
         self.sent = collections.Counter()
         self.refusals = collections.Counter()
