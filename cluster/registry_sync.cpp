@@ -172,7 +172,8 @@ void replicator_state::load_registries_known() {
 void replicator_state::ask_for_registries() {
   registries_asked_at_ = steady_clock::now();
   std::map<node_id, std::vector<registry_wish>> wishes;
-  for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
+  for (std::size_t n = 0; n < copies_.size(); ++n) {
+    const auto shard = static_cast<std::uint16_t>(n);
     auto& copy = copies_[shard];
     const node_id leader{shared_->seen[shard].leader.load(std::memory_order_relaxed)};
     const bool is_here = copy.core->config().version == 0 || has_copy(shard);
@@ -225,9 +226,12 @@ void replicator_state::take_registries(const std::vector<registry_news>& news) {
   if (is_changed) {
     std::string known;
     byte_writer to{known};
-    std::map<std::uint16_t, std::uint64_t> fresh{registries_due_.begin(), registries_due_.end()};
-    for (std::uint16_t shard = 0; shard < copies_.size(); ++shard)
-      to.u64be(fresh.contains(shard) ? fresh[shard] : copies_[shard].registry_known);
+    const std::map<std::uint16_t, std::uint64_t> fresh{registries_due_.begin(),
+                                                       registries_due_.end()};
+    for (std::size_t n = 0; n < copies_.size(); ++n) {
+      const auto found = fresh.find(static_cast<std::uint16_t>(n));
+      to.u64be(found != fresh.end() ? found->second : copies_[n].registry_known);
+    }
     next_.meta.push_back({known_key, std::move(known)});
     return schedule_flush();
   }

@@ -5,7 +5,7 @@
 namespace tally::cluster {
 namespace {
 
-const std::vector<std::string> shops{"shop-a", "shop-b", "shop-c", "shop-d"};
+const std::vector<std::string> shops{"shop-69", "shop-76", "shop-106", "shop-355"};
 
 /// Nodes that seal at once and keep as little log as they may.
 class shard_copies_test : public small_cluster {
@@ -58,9 +58,12 @@ class shard_copies_test : public small_cluster {
 TEST_F(shard_copies_test, a_new_node_gets_what_the_others_dropped_from_their_logs) {
   start_all(2, 1);
   ASSERT_TRUE(soon([&] { return is_whole(2); }));
-  ASSERT_TRUE(command(
-      1, {"merchant", "create", "shop-a", "--timezone", "Asia/Tokyo", "--currency", "JPY"}));
-  ASSERT_TRUE(command(1, {"key", "create", "--scope", "admin"}));
+  const bool has_platform = shards == shard_count;  // the shard of what belongs to no merchant
+  if (has_platform) {
+    ASSERT_TRUE(command(
+        1, {"merchant", "create", shops[0], "--timezone", "Asia/Tokyo", "--currency", "JPY"}));
+    ASSERT_TRUE(command(1, {"key", "create", "--scope", "admin"}));
+  }
   const auto sent = send_until_dropped({1, 2}, 0);
   start(3);
   ASSERT_TRUE(soon([&] { return is_whole(3); }));
@@ -68,10 +71,12 @@ TEST_F(shard_copies_test, a_new_node_gets_what_the_others_dropped_from_their_log
   EXPECT_EQ(send(3, shops, sent, 50), 50 * shops.size());
   EXPECT_EQ(send(2, shops, 0, 50), 50 * shops.size()) << "they are known";
   expect_counted(3, sent + 50);
-  const auto shown = command(3, {"merchant", "show", "shop-a"});
-  ASSERT_TRUE(shown) << shown.error().text();
-  EXPECT_NE(shown->find("Asia/Tokyo"), std::string::npos) << *shown;
-  EXPECT_EQ(*command(3, {"key", "list"}), *command(1, {"key", "list"}));
+  if (has_platform) {
+    const auto shown = command(3, {"merchant", "show", shops[0]});
+    ASSERT_TRUE(shown) << shown.error().text();
+    EXPECT_NE(shown->find("Asia/Tokyo"), std::string::npos) << *shown;
+    EXPECT_EQ(*command(3, {"key", "list"}), *command(1, {"key", "list"}));
+  }
   // All of it is on its own disk.
   stop(1);
   stop(2);
