@@ -34,6 +34,9 @@ merchant_facts aggregator_state::facts() const {
   facts.names = state.names.all();
   facts.currencies = state.currencies.all();
   facts.any = state.newest_ms != std::numeric_limits<std::int64_t>::min();
+  facts.rates = env->rates.now();
+  if (const auto rules = env->generations.find(owner.generation); facts.rates && rules)
+    facts.rates_known = time_from_ms(rules->created_ms);
   if (facts.any) {
     facts.newest = time_from_ms(state.newest_ms);
     facts.oldest = time_from_ms(state.oldest_ms);

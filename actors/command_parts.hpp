@@ -44,6 +44,7 @@ struct command {
 [[nodiscard]] const std::vector<command>& node_commands();
 [[nodiscard]] const std::vector<command>& ruleset_commands();
 [[nodiscard]] const std::vector<command>& reprocess_commands();
+[[nodiscard]] const std::vector<command>& rates_commands();
 
 /// "merchant alias add|remove ID PROTOCOL:NAME" and "merchant alias list ID".
 outcome_text merchant_alias(command_context& context, const arguments& a);

@@ -62,9 +62,9 @@ using namespace command_parts;
 
 namespace {
 
-std::array<const std::vector<command>*, 5> lists() {
-  return {&merchant_commands(), &goal_commands(), &ruleset_commands(), &reprocess_commands(),
-          &node_commands()};
+std::array<const std::vector<command>*, 6> lists() {
+  return {&merchant_commands(),  &goal_commands(),  &ruleset_commands(),
+          &reprocess_commands(), &rates_commands(), &node_commands()};
 }
 
 /// An option that is given more than once has all its values, with commas between them. What

@@ -12,6 +12,7 @@
 #include "actors/log_pins.hpp"
 #include "actors/messages.hpp"
 #include "actors/metrics.hpp"
+#include "actors/rate_shelf.hpp"
 #include "persistence/daily_salts.hpp"
 #include "persistence/history.hpp"
 
@@ -57,6 +58,7 @@ struct node_env {
   std::unique_ptr<persistence::state_store> state;
   std::unique_ptr<persistence::history> history;
   generation_table generations;
+  rate_shelf rates;
   replication* copies = nullptr;  // null: this node has the only copy of every shard
   switch_tail tail_of_switch;
   // Every event of an earlier round is in a snapshot of the serving generation, and on disk.

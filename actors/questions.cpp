@@ -58,18 +58,23 @@ bool names_filters_in(const retention_question& q) {
   return names_filters_in(q.asked);
 }
 
-/// Calls then(q), or failed(why), with the goals and segments that a question names.
+/// Calls then(q), or failed(why), with the goals and segments that a question names. In a cluster
+/// it looks for other nodes' rates now and then.
 template <class Question, class F>
 void with_named_filters(const node_env_ptr& env, Question q,
                         std::function<void(const failure&)> failed, F then) {
-  if (!names_filters_in(q)) return then(std::move(q));
-  env->run_io(
-      [env, q = std::move(q), failed = std::move(failed), then = std::move(then)]() mutable {
-        auto named = persistence::read_named_filters(*env->journal, asked_in(q).merchant);
-        if (!named) return failed(named.error());
-        asked_in(q).named = std::make_shared<const named_filters>(std::move(*named));
-        then(std::move(q));
-      });
+  const bool looks = env->copies != nullptr && env->rates.is_due(), names = names_filters_in(q);
+  if (!names && !looks) return then(std::move(q));
+  env->run_io([env, looks, names, q = std::move(q), failed = std::move(failed),
+               then = std::move(then)]() mutable {
+    if (looks)
+      if (auto read = env->rates.refresh(*env->journal); !read) return failed(read.error());
+    if (!names) return then(std::move(q));
+    auto named = persistence::read_named_filters(*env->journal, asked_in(q).merchant);
+    if (!named) return failed(named.error());
+    asked_in(q).named = std::make_shared<const named_filters>(std::move(*named));
+    then(std::move(q));
+  });
 }
 
 /// An answer is given only where no other node can know more.

@@ -210,6 +210,7 @@ result<opened_node> open_node(node_env& env) {
   env.options.default_currency = *currency;
 
   if (auto loaded = load_generations(env); !loaded) return loaded.error();
+  if (auto read = env.rates.refresh(log); !read) return read.error();
 
   opened_node node;
   node.token_secret = *secret;

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "api/problem.hpp"
+#include "api/rates_body.hpp"
 #include "domain/event.hpp"
+#include "domain/money.hpp"
 
 namespace tally::api {
 namespace {
@@ -15,7 +17,8 @@ using nlohmann::json;
 using words = std::vector<std::string>;
 using answer = std::variant<words, http_response>;
 
-constexpr std::string_view reprocess = "/v1/reprocess", rulesets = "/v1/rulesets";
+constexpr std::string_view reprocess = "/v1/reprocess", rulesets = "/v1/rulesets",
+                           rates = "/v1/rates";
 constexpr std::size_t merchants_max = 100'000;
 constexpr std::array<std::string_view, 5> changes{"pause", "resume", "promote", "rollback", "drop"};
 
@@ -115,6 +118,30 @@ answer of_rulesets(const http_request& request, std::string_view below) {
   return words{"ruleset", "show", std::string{below}};
 }
 
+/// "/v1/rates": all that a failure's detail names stands behind a JSON pointer, or is of a line.
+answer of_rates(const http_request& request, std::string_view below) {
+  if (!below.empty()) return no_such_path();
+  if (request.method == http_method::post) {
+    auto body = read_rates_body(request.body);
+    if (!body) {
+      const auto& why = body.error().detail;
+      const auto end = why.find(": ");
+      return bad(why.substr(0, end), why.substr(end + 2));
+    }
+    words all{"rates", "import", text_word(body->csv)};
+    const auto base = body->base.empty() ? request.parameter("base") : std::optional{body->base};
+    if (base && !is_currency(*base)) return bad("/base", "must be three capital letters");
+    if (base) all.insert(all.end(), {"--base", *base});
+    return all;
+  }
+  if (!is_get(request)) return wrong_method("GET, HEAD, POST, OPTIONS");
+  words all{"rates", "list"};
+  for (const auto* name : {"currency", "from", "to", "limit"})
+    if (const auto value = request.parameter(name); value && !value->starts_with("--"))
+      all.insert(all.end(), {std::string{"--"} + name, *value});
+  return all;
+}
+
 bool stands_at_or_below(std::string_view path, std::string_view root) {
   return path == root ||
          (path.starts_with(root) && path.size() > root.size() && path[root.size()] == '/');
@@ -123,15 +150,20 @@ bool stands_at_or_below(std::string_view path, std::string_view root) {
 }  // namespace
 
 bool is_admin_path(std::string_view path) {
-  return stands_at_or_below(path, reprocess) || stands_at_or_below(path, rulesets);
+  return stands_at_or_below(path, reprocess) || stands_at_or_below(path, rulesets) ||
+         stands_at_or_below(path, rates);
 }
 
 answer admin_command(const http_request& request) {
   const std::string_view path = request.path;
-  const bool generations = stands_at_or_below(path, reprocess);
-  auto below = path.substr(generations ? reprocess.size() : rulesets.size());
-  if (below.starts_with("/")) below.remove_prefix(1);
-  return generations ? of_generations(request, below) : of_rulesets(request, below);
+  const auto of = [&](std::string_view root,
+                      answer (*read)(const http_request&, std::string_view)) {
+    auto below = path.substr(root.size());
+    if (below.starts_with("/")) below.remove_prefix(1);
+    return read(request, below);
+  };
+  if (stands_at_or_below(path, reprocess)) return of(reprocess, of_generations);
+  return stands_at_or_below(path, rates) ? of(rates, of_rates) : of(rulesets, of_rulesets);
 }
 
 }  // namespace tally::api

@@ -222,6 +222,10 @@ class answer_writer {
     out_.string(table.currency);
     out_.key("other_currencies");
     out_.strings(table.other_currencies);
+    if (!table.converted_currencies.empty()) {
+      out_.key("converted_currencies");
+      out_.strings(table.converted_currencies);
+    }
     out_.key("cost");
     out_.open('{');
     out_.number("rows", reply_.rows_read);
@@ -270,6 +274,7 @@ class answer_writer {
       out_.key("refunds_on");
       out_.string("order");
     }
+    if (!q_.converts) out_.flag("convert", false);
     out_.close('}');
   }
 

@@ -78,6 +78,7 @@ status read_question(const json& value, query_request& request) {
   read_compare(body, q);
   body.flag("match_day_of_week", q.match_day_of_week);
   read_refunds_on(body, q);
+  body.flag("convert", q.converts);
   read_order_by(body, q);
   read_pagination(body, q, outcome);
   read_include(body, q, outcome);

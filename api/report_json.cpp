@@ -136,6 +136,7 @@ result<retention_request> parse_retention(std::string_view body) {
   object_reader members{*value, "", outcome};
   read_common(members, request.common, outcome);
   members.text("currency", request.common.q.currency);
+  members.flag("convert", request.common.q.converts);
   std::string period = "week", of = "visitors";
   members.text("period", period);
   members.text("of", of);

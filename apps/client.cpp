@@ -10,6 +10,7 @@
 #include "api/reply_table.hpp"
 #include "config/node_options.hpp"
 #include "config/token_file.hpp"
+#include "domain/rates.hpp"
 #include "persistence/ruleset_text.hpp"
 
 namespace tally::apps {
@@ -18,6 +19,20 @@ namespace {
 
 constexpr auto default_node = "127.0.0.1:7700";
 constexpr std::chrono::milliseconds connect_timeout{5'000};
+constexpr std::size_t rates_bytes_max = 32U << 20;
+
+/// The text of a file of rates; a blank keeps it from being taken for an option.
+result<std::string> read_rates_file(const std::string& file) {
+  std::ifstream in{file, std::ios::binary};
+  if (!in) return failure{errc::not_found, file + " cannot be opened"};
+  std::string text(rates_bytes_max + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > rates_bytes_max) return failure{errc::over_limit, file + ": more than 32 MiB"};
+  const auto rates = read_rates(text);
+  if (!rates) return failure{rates.error().code, file + ": " + rates.error().detail};
+  return text.starts_with("--") ? ' ' + text : text;
+}
 
 }  // namespace
 
@@ -73,7 +88,13 @@ result<std::string> read_ruleset_file(const std::string& file) {
   return text;
 }
 
-result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> words) {
+result<std::vector<std::string>> with_file_texts(std::vector<std::string> words) {
+  if (words.size() >= 3 && words[0] == "rates" && words[1] == "import" &&
+      !words[2].starts_with("--")) {
+    auto text = read_rates_file(words[2]);
+    if (!text) return text.error();
+    words[2] = std::move(*text);
+  }
   if (words.size() == 3 && words[0] == "ruleset" && words[1] == "add") {
     auto text = read_ruleset_file(words[2]);
     if (!text) return text.error();

@@ -31,8 +31,9 @@ int show_reply(const std::string& json_text, const std::string& output);
 
 /// A ruleset file's text, checked; what is wrong is named with file, line and column.
 result<std::string> read_ruleset_file(const std::string& file);
-/// A command's words with the text of the ruleset file that they name: the node reads no files.
-result<std::vector<std::string>> with_ruleset_text(std::vector<std::string> words);
+/// A command's words with the texts of the files of rules or rates that they name: the node reads
+/// no files.
+result<std::vector<std::string>> with_file_texts(std::vector<std::string> words);
 
 void add_console_commands(CLI::App& root, action& chosen);
 void add_ruleset_check(CLI::App& root, action& chosen);

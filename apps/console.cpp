@@ -98,7 +98,7 @@ int run_line(actors::console_client& client, const std::string& line, const std:
   const auto words = api::console_words(line);
   if (!words) return report(words.error());
   if (words->empty()) return exit_ok;
-  const auto whole = with_ruleset_text(*words);
+  const auto whole = with_file_texts(*words);
   if (!whole) return report(whole.error());
   interrupted = false;
   const auto reply = client.run(*whole, [] { return interrupted.load(); });

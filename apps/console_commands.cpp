@@ -16,7 +16,7 @@ struct remote_command {
   std::string_view options;
 };
 
-constexpr std::array<remote_command, 53> remote_commands{{
+constexpr std::array<remote_command, 55> remote_commands{{
     {"merchant create", "Register a merchant and make its first keys", "ID",
      "timezone:ZONE currency:CODE honour-gpc"},
     {"merchant set", "Change a merchant's zone or currency, for its past too, or its privacy", "ID",
@@ -56,6 +56,9 @@ constexpr std::array<remote_command, 53> remote_commands{{
     {"reprocess promote", "Serve its merchants from a generation", "ID", ""},
     {"reprocess rollback", "Serve them from the one before again", "ID", ""},
     {"reprocess drop", "Delete a generation that serves nobody", "ID", ""},
+    {"rates import", "Take in daily rates of currencies from a CSV file", "FILE", "base:CODE"},
+    {"rates list", "The rates that are known, newest first", "",
+     "currency:CODE from:DATE to:DATE limit:NUMBER"},
     {"status", "What the node is and does", "", ""},
     {"shards", "Live merchants by lane", "", ""},
     {"cluster status", "The cluster's nodes and what they lead and hold", "", ""},
@@ -153,7 +156,7 @@ int run_remote(const remote_command& remote, const typed& given, const client_fl
     words.push_back(value);
   }
   words.insert(words.end(), given.switches.begin(), given.switches.end());
-  const auto whole = with_ruleset_text(words);
+  const auto whole = with_file_texts(words);
   if (!whole) return report(whole.error());
   const auto client = flags.connect();
   if (!client) return report(client.error());

@@ -17,7 +17,7 @@ struct typed_question {
   std::string merchant, range = "7d", timezone, currency, compare, filters, refunds_on;
   std::vector<std::string> metrics, dimensions, order;
   std::uint32_t limit = 0, offset = 0;
-  bool totals = false;
+  bool totals = false, in_one_currency = false;
   // Instead of metrics:
   std::vector<std::string> funnel;  // steps: a filter as JSON, or the name of an event
   std::uint32_t window_s = 0;
@@ -51,6 +51,7 @@ std::string question_json(const typed_question& typed) {
   if (!typed.currency.empty()) q["currency"] = typed.currency;
   if (!typed.compare.empty()) q["compare"] = typed.compare;
   if (!typed.refunds_on.empty()) q["refunds_on"] = typed.refunds_on;
+  if (typed.in_one_currency) q["convert"] = false;
   for (const auto& one : typed.order) {
     const bool rising = one.ends_with(":asc");
     const bool falling = one.ends_with(":desc");
@@ -191,6 +192,8 @@ void add_query(CLI::App& root, action& chosen) {
                       "day, 7d, 30d, month, 12mo, year, all, or FROM,TO with both included [7d]");
   command->add_option("--timezone", typed->timezone, "Zone of days and hours [the merchant's]");
   command->add_option("--currency", typed->currency, "Of the money shown [the merchant's]");
+  command->add_flag("--no-convert", typed->in_one_currency,
+                    "Leave out the money of other currencies");
   command->add_option("--compare", typed->compare, "previous_period or year_over_year");
   command->add_option("--refunds-on", typed->refunds_on, "On which day refunds count")
       ->check(CLI::IsMember({"refund", "order"}));

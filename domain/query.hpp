@@ -12,6 +12,7 @@
 #include "domain/bucket.hpp"
 #include "domain/event_filter.hpp"
 #include "domain/named_filters.hpp"
+#include "domain/rates.hpp"
 #include "domain/result.hpp"
 #include "domain/rows.hpp"
 
@@ -34,6 +35,7 @@ struct question {
   std::string compare_from, compare_to;
   bool match_day_of_week = false;
   bool refunds_on_order_day = false;  // a refund's money counts when its order was placed
+  bool converts = true;               // amounts of other currencies, where there are rates
   std::vector<std::pair<std::string, bool>> order_by;  // metric or dimension; true: descending
   std::uint32_t limit = 0, offset = 0;  // limit 0: 10,000, but every bucket where all is time
   std::uint32_t generation = 0;         // 0: the one that serves; another is refused
@@ -46,11 +48,19 @@ struct merchant_facts {
   const zone* reporting_zone = nullptr;
   std::string zone_name;  // as it was given: "UTC", where the zone calls itself "Etc/UTC"
   std::string currency;
-  std::vector<std::string> names;       // event names with rows of their own
-  std::vector<std::string> currencies;  // currencies with commerce rows
-  bool any = false;                     // false: no event yet, the times below mean nothing
-  event_time newest{}, oldest{};        // event times; rows kept are counted back from newest
+  std::vector<std::string> names;          // event names with rows of their own
+  std::vector<std::string> currencies;     // currencies with commerce rows
+  bool any = false;                        // false: no event yet, the times below mean nothing
+  event_time newest{}, oldest{};           // event times; rows kept are counted back from newest
+  std::shared_ptr<const rate_book> rates;  // null: there are none
+  event_time rates_known{};  // what was counted before is converted as if it came then
 };
+
+/// Whether a question's answer has amounts of other currencies converted into this one.
+[[nodiscard]] inline bool converts_into(std::string_view currency, const question& q,
+                                        const merchant_facts& facts) {
+  return q.converts && facts.rates != nullptr && facts.rates->has(currency);
+}
 
 /// The zone of an answer by the name that the question or the merchant gave it.
 [[nodiscard]] inline std::string zone_as_given(const question& q, const merchant_facts& facts) {
@@ -112,9 +122,10 @@ struct answer {
   std::vector<std::string> time_labels;
   std::uint64_t total_rows = 0;
   bool exact = true;
-  double error = 0;                           // largest relative standard error in it
-  std::string zone, currency, from, to;       // as resolved; RFC 3339 with offset
-  std::vector<std::string> other_currencies;  // with sales in range that are not in the answer
+  double error = 0;                               // largest relative standard error in it
+  std::string zone, currency, from, to;           // as resolved; RFC 3339 with offset
+  std::vector<std::string> other_currencies;      // with sales in range that are not in the answer
+  std::vector<std::string> converted_currencies;  // with sales in range that were converted
 };
 
 /// Notes the largest error of all values, and whether there is none.

@@ -270,6 +270,20 @@ bool moves_refunds(const question& q) {
          });
 }
 
+/// Rows have the sums of each currency; each order is converted by itself.
+status check_currencies(const plan& p) {
+  if (!converts_into(p.currency, p.asked, p.facts)) return done{};
+  const bool money = std::ranges::any_of(p.asked.metrics, [](const std::string& name) {
+    const auto* const metric = find_metric(name);
+    return metric != nullptr && metric->unit == metric_unit::money;
+  });
+  const bool converts = std::ranges::any_of(p.facts.currencies, [&](const std::string& currency) {
+    return currency != p.currency && p.facts.rates->has(currency);
+  });
+  if (!money || !converts) return done{};
+  return not_yet("/currency", "orders of several currencies are converted one by one");
+}
+
 status check_question(const question& q, const merchant_facts& facts,
                       const asked_dimensions& dimensions, bool by_name) {
   if (auto fine = check_metrics(q, by_name); !fine) return fine;
@@ -293,6 +307,7 @@ result<plan> make_plan(const question& q, const merchant_facts& facts, event_tim
   p.by_name = dimensions->name || !q.names.empty();
   if (auto fine = check_question(q, facts, *dimensions, p.by_name); !fine) return fine.error();
   if (auto fine = choose_zone_and_currency(p); !fine) return fine.error();
+  if (auto fine = check_currencies(p); !fine) return fine.error();
   if (auto fine = cut_ranges(p, *dimensions, now); !fine) return fine.error();
   if (dimensions->name && names_used(p).size() * (p.buckets.size() - 1) > named_buckets_max) {
     return failure{errc::unsupported,

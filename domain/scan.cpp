@@ -131,7 +131,7 @@ void scan::work::count_block(scan_block& b) {
       if (!span.holds(u.at_ms)) continue;
       if (p.needs.commerce && !sale) sale = b.sale(unit, frame.currencies);
       if (sale) u.sale = &*sale;
-      if (sale && s == 0) frame.note_currency(sale->currency);
+      if (sale && s == 0) frame.note_currency(*sale);
       if (p.needs.visitors) {
         auto* const known = key.empty() ? &seen_codes[s][b.person_code(row)] : nullptr;
         u.person = known != nullptr && *known != 0 ? 0 : b.person(row);

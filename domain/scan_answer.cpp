@@ -145,13 +145,14 @@ class answer_writer {
     row.compared_labels = labels(key, p_.compare_buckets);
   }
 
-  [[nodiscard]] std::vector<std::string> other_currencies() const {
+  /// Currencies of which some sales are in the answer (2) or are not (1), but for its own.
+  [[nodiscard]] std::vector<std::string> currencies_sold(unsigned how) const {
     std::vector<std::string> others;
     const auto of_money = [](const scan_metric* m) { return (m->needs & scan_commerce) != 0; };
     if (std::ranges::none_of(metrics_, of_money)) return others;
     for (std::size_t i = 0; i < frame_.sold.size(); ++i) {
       const auto currency = frame_.currencies.text(static_cast<std::uint32_t>(i));
-      if (frame_.sold[i] != 0 && currency != p_.currency) others.emplace_back(currency);
+      if ((frame_.sold[i] & how) != 0 && currency != p_.currency) others.emplace_back(currency);
     }
     std::ranges::sort(others);
     return others;
@@ -233,7 +234,8 @@ result<answer> answer_of(scan_frame& frame) {
   a.currency = p.currency;
   a.from = format_local(*p.asked_zone, p.buckets.front());
   a.to = format_local(*p.asked_zone, p.buckets.back() - std::chrono::seconds{1});
-  a.other_currencies = writer.other_currencies();
+  a.other_currencies = writer.currencies_sold(1);
+  a.converted_currencies = writer.currencies_sold(2);
   return a;
 }
 

@@ -354,6 +354,11 @@ std::optional<scan_sale> scan_block::sale(std::size_t unit, value_ids& currencie
   s.has_customer = who.has_value();
   s.customer = who.value_or(0);
   set_amounts(unit, s);
+  if (!plan_.needs.rates || s.of_answer) return s;
+  s.known_ms =
+      std::max(block_.number(number_field::stamped_at)[row], to_ms(plan_.facts.rates_known));
+  // Of a refund perhaps that of its order's day: find_order_days().
+  if (!s.refund || !plan_.needs.order_days) convert(s, currency, plan_, at_[row]);
   return s;
 }
 

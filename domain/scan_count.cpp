@@ -83,7 +83,7 @@ void visit_pass::state::count_moved(scan_span& span, std::size_t position) {
   if (unit.sale == 0 || selected[position - run_begin] == 0) return;
   const auto& sale = frame.kept.sales[unit.sale - 1];
   if (!sale.counts_at_ms || !span.holds(*sale.counts_at_ms)) return;
-  if (&span == frame.spans.data()) frame.note_currency(sale.currency);
+  if (&span == frame.spans.data()) frame.note_currency(sale);
   const auto count = [&](scan_group& g) {
     if (g.last_moved == unit.offset && !plan.needs.items) return;
     g.last_moved = unit.offset;
@@ -98,7 +98,7 @@ void visit_pass::state::count_event(scan_span& span, std::size_t position) {
   scan_unit u{kept.at_ms, kept.offset, kept.person, kept.kind, nullptr};
   if (kept.sale != 0) u.sale = &frame.kept.sales[kept.sale - 1];
   if (u.sale != nullptr && u.sale->counts_at_ms) u.sale = nullptr;  // see count_moved()
-  if (u.sale != nullptr && &span == frame.spans.data()) frame.note_currency(u.sale->currency);
+  if (u.sale != nullptr && &span == frame.spans.data()) frame.note_currency(*u.sale);
   with_groups(span, position, [&](scan_group& g) { count_unit(g, u); });
 }
 
@@ -204,7 +204,7 @@ visit_pass::~visit_pass() = default;
 
 void visit_pass::count() {
   auto& s = *state_;
-  if (s.plan.needs.order_days) find_order_days(s.frame.kept);
+  if (s.plan.needs.order_days) find_order_days(s.frame);
   if (s.frame.wants_to_date) find_worths(s.frame);
   s.order.for_each_run([&](const visitor_run& run) {
     for (auto& span : s.frame.spans) s.count_run(span, run);

@@ -129,9 +129,9 @@ const value_ids& scan_frame::dictionary(std::size_t field) const {
   return page ? pages : values[field];
 }
 
-void scan_frame::note_currency(std::uint32_t currency) {
-  if (sold.size() <= currency) sold.resize(currency + 1);
-  sold[currency] = 1;
+void scan_frame::note_currency(const scan_sale& sale) {
+  if (sold.size() <= sale.currency) sold.resize(sale.currency + 1);
+  sold[sale.currency] = static_cast<std::uint8_t>(sold[sale.currency] | (sale.of_answer ? 2 : 1));
 }
 
 std::size_t scan_frame::heap_bytes() const {
@@ -169,8 +169,11 @@ void scan_frame::merge(const scan_frame& later) {
   const auto page_ids = ids_in(pages, later.pages);
   const auto currency_ids = ids_in(currencies, later.currencies);
   for (std::size_t s = 0; s < spans.size(); ++s) merge_span(*plan, spans[s], later.spans[s], ids);
-  for (std::size_t i = 0; i < later.sold.size(); ++i)
-    if (later.sold[i] != 0) note_currency(currency_ids[i]);
+  sold.resize(std::max(sold.size(), currencies.size()));
+  for (std::size_t i = 0; i < later.sold.size(); ++i) {
+    auto& all = sold[currency_ids[i]];
+    all = static_cast<std::uint8_t>(all | later.sold[i]);
+  }
   append_kept(later, page_ids, currency_ids);
   for (std::size_t i = 0; i < later.kept.ids.size(); ++i)
     kept.ids.push_back(ids[slots[i % slots.size()]][later.kept.ids[i]]);

@@ -41,14 +41,19 @@ class value_ids {
 struct scan_sale {
   std::uint64_t customer = 0;
   bool refund = false, has_customer = false;
-  bool of_answer = false;  // in the currency of the answer
+  bool of_answer = false;  // in the currency of the answer, perhaps converted
   bool first = false;      // the customer's first order
   std::uint32_t currency = 0;
   std::int64_t gap_ms = -1;  // since the customer's order before
   std::uint64_t order = 0;   // where needs.order_days: hash of its id; 0: it has none
   std::optional<std::int64_t> counts_at_ms;  // of a refund: the time of its order
+  std::int64_t known_ms = 0;                 // where needs.rates: as of when rates are known for it
   money_sum units = 0, gross = 0, discounts = 0, tax = 0, shipping = 0, refunds = 0;
 };
+
+/// Turns the amounts of a sale of another currency into those of the answer's, by the rates of the
+/// day of `at_ms`. It stays as it is where there are none, or where an amount has no place.
+void convert(scan_sale& s, std::string_view from, const scan_plan& p, std::int64_t at_ms);
 
 /// One event, or one line of its order, on its way into a group.
 struct scan_unit {

@@ -400,6 +400,7 @@ result<scan_plan> make_step_plan(const scan_request& r, const merchant_facts& fa
   if (auto fine = check_order(q); !fine) return fine.error();
   if (auto fine = choose_zone_and_currency(p); !fine) return fine.error();
   if (auto fine = cut_ranges(p, maker.automatic(), now); !fine) return fine.error();
+  p.needs.rates = p.needs.commerce && converts_into(p.currency, p.asked, p.facts);
   p.range = range_of(p);
   return p;
 }
@@ -417,6 +418,7 @@ column_wish wish_of(const scan_plan& p) {
     wish.items = true;
   }
   if (p.needs.order_days) wish.texts.insert(text_field::order_id);
+  if (p.needs.rates) wish.numbers.insert(number_field::stamped_at);
   if (p.needs.pages) wish.texts.insert(text_field::url);
   if (p.needs.scrolls) wish.properties.insert(std::string{scroll_property});
   if (p.needs.items) wish.items = true;

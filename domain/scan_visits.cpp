@@ -165,19 +165,33 @@ std::uint32_t order_history::cohort(std::size_t field, std::size_t unit) const {
   return frame_.values[field].id(bucket_label(z, granularity::month, month));
 }
 
-void find_order_days(kept_units& kept) {
-  std::unordered_map<std::uint64_t, std::int64_t> placed;  // the first purchase of that order id
+void find_order_days(scan_frame& frame) {
+  auto& kept = frame.kept;
+  struct placed_order {
+    std::int64_t at_ms, known_ms;
+  };
+  std::unordered_map<std::uint64_t, placed_order> placed;  // the first purchase of that order id
   for (const auto& u : kept.units) {
     if (u.sale == 0) continue;
     const auto& sale = kept.sales[u.sale - 1];
     if (sale.refund || sale.order == 0) continue;
-    auto& at_ms = placed.try_emplace(sale.order, u.at_ms).first->second;
-    at_ms = std::min(at_ms, u.at_ms);
+    const placed_order here{u.at_ms, sale.known_ms};
+    auto& first = placed.try_emplace(sale.order, here).first->second;
+    if (std::tie(here.at_ms, here.known_ms) < std::tie(first.at_ms, first.known_ms)) first = here;
   }
-  for (auto& sale : kept.sales) {
-    if (!sale.refund || sale.order == 0) continue;
-    if (const auto found = placed.find(sale.order); found != placed.end())
-      sale.counts_at_ms = found->second;
+  for (const auto& u : kept.units) {
+    if (u.sale == 0) continue;
+    auto& sale = kept.sales[u.sale - 1];
+    if (!sale.refund) continue;
+    const auto found = sale.order == 0 ? placed.end() : placed.find(sale.order);
+    if (found != placed.end()) {
+      sale.counts_at_ms = found->second.at_ms;
+      // An order in the answer's currency was never converted, and knows no time.
+      if (found->second.known_ms != 0) sale.known_ms = found->second.known_ms;
+    }
+    if (frame.plan->needs.rates && !sale.of_answer)
+      convert(sale, frame.currencies.text(sale.currency), *frame.plan,
+              sale.counts_at_ms.value_or(u.at_ms));
   }
 }
 

@@ -84,8 +84,8 @@ class visit_order {
   std::vector<std::uint32_t> values_;    // slots_ per visit
 };
 
-/// Finds the orders of refunds: sets scan_sale::counts_at_ms.
-void find_order_days(kept_units& kept);
+/// Finds the orders of refunds: sets scan_sale::counts_at_ms, and converts their amounts.
+void find_order_days(scan_frame& frame);
 /// What each customer has brought until the end of each span, for scan_frame::to_date.
 void find_worths(scan_frame& frame);
 

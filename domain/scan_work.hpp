@@ -48,7 +48,7 @@ struct scan_frame {
   [[nodiscard]] const value_ids& dictionary(std::size_t field) const;
   [[nodiscard]] value_ids& dictionary(std::size_t field);
   [[nodiscard]] std::size_t heap_bytes() const;
-  void note_currency(std::uint32_t currency);
+  void note_currency(const scan_sale& sale);
   /// Adds what was found in later blocks.
   void merge(const scan_frame& later);
 
@@ -57,8 +57,10 @@ struct scan_frame {
   std::shared_ptr<const scan_plan> plan;
   std::vector<value_ids> values;  // by field
   value_ids pages, currencies;
-  std::vector<std::uint8_t> sold;  // by number of the currency: in the asked range
-  std::vector<scan_span> spans;    // the asked range, then the one to compare with
+  // By number of the currency, of sales in the asked range: 1, some are not in the answer; 2, some
+  // are; 3, both.
+  std::vector<std::uint8_t> sold;
+  std::vector<scan_span> spans;  // the asked range, then the one to compare with
   wall_clock clock;
   std::vector<std::size_t> slots;    // fields that are kept with units
   std::vector<std::size_t> slot_of;  // by field; no_slot

@@ -99,6 +99,7 @@ result<generation_rules> load_rules(const journal& log, const generation_record&
   if (!rules) return rules.error();
   auto loaded = first_rules(*rules, settings);
   loaded.number = g.number;
+  loaded.created_ms = g.created_ms;
   loaded.reporting = g.reporting;
   return loaded;
 }

@@ -53,6 +53,7 @@ result<std::vector<generation_record>> list_generations(const journal& log);
 /// A generation's rules in memory. Immutable.
 struct generation_rules {
   std::uint32_t number = first_generation;
+  std::int64_t created_ms = 0;  // 0 of the first
   ruleset rules;
   ruleset fixed_rules;  // the same for merchants whose zone and currency the generation fixes
   initial_settings settings;

@@ -64,6 +64,37 @@ TEST(admin_command, a_start_names_ruleset_and_merchants) {
   EXPECT_EQ(pointer_of(start(R"({"ruleset": 1, "merchant": "a"})")), "/merchant");
 }
 
+TEST(admin_command, rates_come_as_csv_or_json) {
+  const auto get = http_method::get, post = http_method::post;
+  EXPECT_EQ(command(asked(get, "/v1/rates", {}, "currency=USD&limit=5")),
+            (words{"rates", "list", "--currency", "USD", "--limit", "5"}));
+  EXPECT_EQ(command(asked(post, "/v1/rates", "date,USD\n2010-12-01,1.3\n", "base=EUR")),
+            (words{"rates", "import", "date,USD\n2010-12-01,1.3\n", "--base", "EUR"}));
+  EXPECT_EQ(command(asked(post, "/v1/rates", R"({"base": "GBP", "rates": [
+                {"date": "2010-12-01", "currency": "USD", "rate": 1.300000000000000001},
+                {"date": "2010-12-02", "currency": "EUR", "rate": "0.9"}]})")),
+            (words{"rates", "import",
+                   "date,currency,rate\n2010-12-01,USD,1.300000000000000001\n2010-12-02,EUR,0.9\n",
+                   "--base", "GBP"}))
+      << "digits as they are written";
+  EXPECT_EQ(command(asked(get, "/v1/rates/1")), words{"404"});
+  EXPECT_EQ(command(asked(http_method::put, "/v1/rates")), words{"405"});
+  const auto wrong = [&](std::string body) { return pointer_of(asked(post, "/v1/rates", body)); };
+  EXPECT_EQ(wrong("{"), "");
+  EXPECT_EQ(wrong(R"({"rates": []})"), "/rates");
+  EXPECT_EQ(wrong(R"({"rates": [1]})"), "/rates/0");
+  EXPECT_EQ(wrong(R"({"rates": [{"currency": "USD", "rate": 1}]})"), "/rates/0/date");
+  EXPECT_EQ(wrong(R"({"rates": [{"date": "2010-12-32", "currency": "USD", "rate": 1}]})"),
+            "/rates/0/date");
+  EXPECT_EQ(wrong(R"({"rates": [{"date": "2010-12-01", "currency": "usd", "rate": 1}]})"),
+            "/rates/0/currency");
+  EXPECT_EQ(wrong(R"({"rates": [{"date": "2010-12-01", "currency": "USD", "rate": 1e3}]})"),
+            "/rates/0/rate");
+  EXPECT_EQ(wrong(R"({"rates": [{"date": "2010-12-01", "currency": "USD", "rate": 1, "x": 2}]})"),
+            "/rates/0/x");
+  EXPECT_EQ(pointer_of(asked(post, "/v1/rates", "date,USD\n", "base=euro")), "/base");
+}
+
 TEST(admin_command, other_paths_and_methods_are_refused) {
   const auto get = http_method::get, post = http_method::post;
   for (const auto* path : {"/v1/reprocess/x", "/v1/reprocess/1/delete", "/v1/reprocess/1/diff/2",

@@ -13,7 +13,8 @@ TEST(parse_query, reads_every_field) {
     "site_id": "m123", "metrics": ["net_sales", "orders"], "dimensions": ["time:hour"],
     "date_range": ["2026-11-01", "2026-11-20"], "timezone": "Europe/Berlin", "currency": "EUR",
     "filters": ["and", [["is", "event:name", ["purchase", "refund", "purchase"]]]],
-    "compare": "previous_period", "refunds_on": "order", "match_day_of_week": true,
+    "compare": "previous_period", "refunds_on": "order", "convert": false,
+    "match_day_of_week": true,
     "order_by": [["net_sales", "desc"], ["time:hour", "asc"]],
     "pagination": {"limit": 1000, "offset": 20},
     "include": {"totals": true, "time_labels": true, "total_rows": true, "exactness": true},
@@ -28,7 +29,7 @@ TEST(parse_query, reads_every_field) {
   EXPECT_EQ(q.currency, "EUR");
   EXPECT_EQ(q.names, (std::vector<std::string>{"purchase", "refund"}));
   EXPECT_EQ(q.compare, comparison::previous_period);
-  EXPECT_TRUE(q.match_day_of_week && q.refunds_on_order_day);
+  EXPECT_TRUE(q.match_day_of_week && q.refunds_on_order_day && !q.converts);
   EXPECT_EQ(q.order_by,
             (std::vector<std::pair<std::string, bool>>{{"net_sales", true}, {"time:hour", false}}));
   EXPECT_EQ(q.limit, 1'000u);

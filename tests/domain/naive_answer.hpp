@@ -49,8 +49,10 @@ class naive_answer : naive_events {
     }
     groups(p_.from, p_.to, p_.buckets, {});
     for (const auto& m : q_.metrics)
-      if ((find_scan_metric(m)->needs & scan_commerce) != 0)
+      if ((find_scan_metric(m)->needs & scan_commerce) != 0) {
         a.other_currencies = {sold_.begin(), sold_.end()};
+        a.converted_currencies = {converted_.begin(), converted_.end()};
+      }
     a.zone = p_.asked_zone->name();
     a.currency = p_.currency;
     a.from = format_local(*p_.asked_zone, p_.buckets.front());
@@ -100,6 +102,7 @@ class naive_answer : naive_events {
     to_ = to_ms(to);
     edges_ = &edges;
     sold_.clear();
+    converted_.clear();
     std::map<key, group> all;
     everybody_.clear();
     for (std::size_t i = 0; i < events_.size(); ++i) {
@@ -156,9 +159,12 @@ class naive_answer : naive_events {
     const auto& s = events_[i];
     const auto& e = *s.e;
     if (s.kind != counts_as::purchase && s.kind != counts_as::refund) return;
-    const auto currency = e.currency.empty() ? "EUR" : e.currency;
-    if (currency != p_.currency) sold_.insert(currency);
-    const bool money = currency == p_.currency;
+    const auto by = exchange_of(i);
+    const bool money = by.has_value();
+    if (currency_of(i) != p_.currency) (money ? converted_ : sold_).insert(currency_of(i));
+    const auto in_answer = [&](int128 amount) {
+      return money ? divide_half_even(amount * by->first, by->second) : 0;
+    };
     int128 units = 0, worth = 0;
     for (int n = 0; n < static_cast<int>(e.items.size()); ++n) {
       if (line >= 0 && n != line) continue;
@@ -166,23 +172,23 @@ class naive_answer : naive_events {
       worth += divide_half_even(int128{e.items[n].quantity} * e.items[n].price, 1'000'000);
     }
     if (s.kind == counts_as::refund) {
-      if (money) g.refunds += e.items.empty() ? e.amount.value_or(0) : worth;
+      g.refunds += in_answer(e.items.empty() ? e.amount.value_or(0) : worth);
       return;
     }
     g.units += units;
-    if (money && e.items.empty())
+    if (e.items.empty())
       worth = e.subtotal ? *e.subtotal
               : e.total
                   ? *e.total - e.tax.value_or(0) - e.shipping.value_or(0) + e.discount.value_or(0)
                   : 0;
-    if (money) g.gross += worth;
-    if (money && !items_) {
-      g.tax += e.tax.value_or(0);
-      g.shipping += e.shipping.value_or(0);
-      g.discounts += e.discount.value_or(0);
+    g.gross += in_answer(worth);
+    if (!items_) {
+      g.tax += in_answer(e.tax.value_or(0));
+      g.shipping += in_answer(e.shipping.value_or(0));
+      g.discounts += in_answer(e.discount.value_or(0));
     }
     if (!g.orders.insert(e.offset).second) return;
-    if (money) g.order_values.push_back(worth - e.discount.value_or(0));
+    if (money) g.order_values.push_back(in_answer(worth) - in_answer(e.discount.value_or(0)));
     if (customer(s).empty()) return;
     g.customers.insert(customer(s));
     const auto& mine = orders_.at(customer(s));
@@ -197,9 +203,10 @@ class naive_answer : naive_events {
   /// What an event brings in the answer's currency: gross less discounts, or less than nothing.
   int128 net_of(std::size_t i) {
     group alone;
-    const auto sold = sold_;  // counting it here sells nothing
+    const auto sold = sold_, converted = converted_;  // counting it here sells nothing
     count_sale(alone, i, -1);
     sold_ = sold;
+    converted_ = converted;
     return alone.gross - alone.discounts - alone.refunds;
   }
   void time_page(group& g, std::size_t i) const {
@@ -385,7 +392,7 @@ class naive_answer : naive_events {
     });
   }
 
-  std::set<std::string> sold_, everybody_;
+  std::set<std::string> sold_, converted_, everybody_;
   const std::vector<bucket_time>* edges_ = nullptr;
 };
 

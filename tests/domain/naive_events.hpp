@@ -89,6 +89,72 @@ class naive_events {
         return other.e->at_ms;
     return s.e->at_ms;
   }
+  std::string currency_of(std::size_t i) const {
+    return events_[i].e->currency.empty() ? "EUR" : events_[i].e->currency;
+  }
+  /// As of when rates are known for a sale: 0 where it needs none.
+  std::int64_t known_of(std::size_t i) const {
+    if (currency_of(i) == p_.currency) return 0;
+    return std::max(events_[i].e->stamped_ms, to_ms(shop_.facts.rates_known));
+  }
+  /// The rate of a day, found among all: numerator and denominator.
+  std::optional<std::pair<int128, int128>> rate_of(const std::string& currency, std::int64_t day,
+                                                   std::int64_t known_ms) const {
+    const auto& book = *shop_.facts.rates;
+    if (currency == book.base()) return std::pair<int128, int128>{1, 1};
+    const rate_book::entry* best = nullptr;
+    const rate_book::entry* first = nullptr;
+    const auto found = book.all().find(currency);
+    if (found == book.all().end()) return std::nullopt;
+    for (const auto& e : found->second) {
+      if (e.day.time_since_epoch().count() > day) continue;
+      const auto rank = [](const rate_book::entry& x) { return std::tuple{x.day, x.known_ms}; };
+      if (e.known_ms <= known_ms && (best == nullptr || rank(e) >= rank(*best))) best = &e;
+      if (first == nullptr || e.known_ms < first->known_ms ||
+          (e.known_ms == first->known_ms && e.day >= first->day))
+        first = &e;
+    }
+    if (best == nullptr) best = first;
+    if (best == nullptr) return std::nullopt;
+    int128 scale = 1;
+    for (int n = 0; n < best->value.places; ++n) scale *= 10;
+    return std::pair<int128, int128>{best->value.digits, scale};
+  }
+  /// What the amounts of a sale are multiplied by and divided by; nothing where they stay out.
+  std::optional<std::pair<int128, int128>> exchange_of(std::size_t i) const {
+    if (currency_of(i) == p_.currency) return std::pair<int128, int128>{1, 1};
+    if (!q_.converts || shop_.facts.rates == nullptr) return std::nullopt;
+    auto at_ms = money_at(i), known = known_of(i);
+    if (moves_to_order(i)) {
+      const auto [order_at, order_known] = order_of(i);
+      at_ms = order_at;
+      if (order_known != 0) known = order_known;
+    }
+    const auto at = std::chrono::floor<std::chrono::seconds>(time_from_ms(at_ms));
+    const auto local = to_s(at + shop_.facts.reporting_zone->at(at).offset);
+    const auto from = rate_of(currency_of(i), local / 86'400, known),
+               to = rate_of(p_.currency, local / 86'400, known);
+    if (!from || !to) return std::nullopt;
+    return std::pair{to->first * from->second, to->second * from->first};
+  }
+  bool is_order_of(std::size_t order, std::size_t refund) const {
+    return events_[order].kind == counts_as::purchase &&
+           events_[order].e->order_id == events_[refund].e->order_id;
+  }
+  bool moves_to_order(std::size_t i) const {
+    const auto& s = events_[i];
+    if (!q_.refunds_on_order_day || s.kind != counts_as::refund || s.e->order_id.empty())
+      return false;
+    for (std::size_t j = 0; j < events_.size(); ++j)
+      if (is_order_of(j, i)) return true;
+    return false;
+  }
+  std::pair<std::int64_t, std::int64_t> order_of(std::size_t i) const {
+    std::pair<std::int64_t, std::int64_t> first{std::numeric_limits<std::int64_t>::max(), 0};
+    for (std::size_t j = 0; j < events_.size(); ++j)
+      if (is_order_of(j, i)) first = std::min(first, std::pair{events_[j].e->at_ms, known_of(j)});
+    return first;
+  }
   bool moves(std::size_t i) const { return money_at(i) != events_[i].e->at_ms; }
 
   std::string own(std::size_t i, const std::string& field, int line) const {

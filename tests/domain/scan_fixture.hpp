@@ -29,6 +29,7 @@ struct shop_event {
   std::map<std::string, std::string> props;
   std::optional<std::int64_t> discount, tax, shipping, total, subtotal, amount;
   std::vector<shop_item> items;
+  std::int64_t stamped_ms = 0;
   row_outcome outcome = row_outcome::fresh;  // filled by counting it
 
   [[nodiscard]] event view() const {
@@ -126,6 +127,7 @@ inline event_columns columns_of(const std::vector<shop_event>& events, std::size
       writer.add(found == e.props.end() ? std::string{} : found->second);
     }
     number(number_field::offset, static_cast<std::int64_t>(e.offset));
+    number(number_field::stamped_at, e.stamped_ms);
     number(number_field::at, e.at_ms);
     number(number_field::outcome, static_cast<std::int64_t>(e.outcome));
     number(number_field::has_order, 1);
@@ -178,10 +180,12 @@ inline std::vector<shop_event> random_shop(std::mt19937& random, std::size_t cou
     if (!events.empty() && pick(25) == 0) {
       events.push_back(events[pick(static_cast<std::uint32_t>(events.size()))]);
       events.back().offset = offset;
+      events.back().stamped_ms = now;
       continue;
     }
     shop_event e;
     e.offset = offset;
+    e.stamped_ms = now;
     e.at_ms = now - (pick(12) == 0 ? pick(60'000'000) : pick(5) == 0 ? pick(3'000'000) : 0);
     if (pick(4) == 0) e.at_ms -= e.at_ms % 60'000;
     e.id = "e" + std::to_string(i);
@@ -200,7 +204,7 @@ inline std::vector<shop_event> random_shop(std::mt19937& random, std::size_t cou
     if (pick(3) == 0) e.props["plan"] = one_of({"gold", "free", "1.5"});
     if (e.name == "engagement" && pick(2) == 0) e.props["scroll_depth"] = std::to_string(pick(120));
     if (e.name == "purchase" || e.name == "refund" || e.name == "Buy" || pick(20) == 0) {
-      e.currency = one_of({"EUR", "EUR", "USD", ""});
+      e.currency = one_of({"EUR", "EUR", "USD", "", "JPY"});
       e.coupon = one_of({"", "", "X"});
       if (pick(4) != 0) e.order_id = "o" + std::to_string(pick(30));
       for (auto n = pick(4); n-- > 0;) {
@@ -320,6 +324,7 @@ inline std::string text_of(const answer& a) {
   if (a.totals) out += "totals " + row(*a.totals);
   for (const auto& label : a.time_labels) out += label + ",";
   for (const auto& currency : a.other_currencies) out += currency + ";";
+  for (const auto& currency : a.converted_currencies) out += "=" + currency + ";";
   return out + std::to_string(a.total_rows) + (a.exact ? " exact" : " estimated");
 }
 

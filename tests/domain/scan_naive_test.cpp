@@ -43,7 +43,8 @@ class naive_test : public ::testing::Test, protected random_asker {
       q.to += "T1" + std::to_string(pick(9)) + ":59:59Z";
     }
     q.timezone = one_of({"", "Europe/London", "Asia/Kolkata", "America/New_York"});
-    if (pick(4) == 0) q.currency = "USD";
+    if (pick(3) == 0) q.currency = one_of({"USD", "JPY", "EUR", "CHF"});
+    q.converts = pick(6) != 0;
     q.refunds_on_order_day = pick(3) == 0;
     if (pick(3) == 0) q.compare = comparison::previous_period;
     if (pick(3) == 0) q.order_by.emplace_back(one_of(q.metrics), pick(2) == 0);
@@ -53,6 +54,26 @@ class naive_test : public ::testing::Test, protected random_asker {
     if (pick(4) == 0) q.offset = pick(6);
     q.include_totals = pick(2) == 0;
     return q;
+  }
+
+  /// Rates of some days, of which some become known only after orders were counted.
+  void add_rates(counted_shop& shop) {
+    auto book = std::make_shared<rate_book>(one_of({"EUR", "EUR", "CHF"}));
+    auto known = shop.facts.oldest - std::chrono::hours{20};
+    for (auto imports = 1 + pick(4); imports-- > 0;) {
+      std::vector<daily_rate> rates;
+      for (auto n = 1 + pick(6); n-- > 0;) {
+        const auto day = std::chrono::floor<std::chrono::days>(shop.facts.oldest) +
+                         std::chrono::days{static_cast<int>(pick(8)) - 3};
+        const auto digits = std::to_string(1 + pick(30'000));
+        rates.push_back({day, one_of({"USD", "JPY", "EUR"}),
+                         *parse_rate(std::to_string(pick(3)) + "." + digits)});
+      }
+      book->add(rates, known);
+      known += std::chrono::hours{1 + pick(60)};
+    }
+    shop.facts.rates = book;
+    if (pick(3) == 0) shop.facts.rates_known = shop.facts.oldest + std::chrono::hours{pick(100)};
   }
 };
 
@@ -64,7 +85,8 @@ TEST_F(naive_test, a_scan_says_what_plain_loops_over_the_events_say) {
     rules.names["Buy"] = counts_as::purchase;
     if (seed % 4 == 0) rules.names["signup"] = counts_as::ignore;
     const auto* const z = zone::find(one_of({"Europe/Berlin", "Australia/Lord_Howe"}));
-    const counted_shop shop{random_shop(random, 50 + pick(250)), *z, rules};
+    counted_shop shop{random_shop(random, 50 + pick(250)), *z, rules};
+    if (seed % 3 != 0) add_rates(shop);
     const auto now = shop.facts.newest + std::chrono::hours{1};
     for (int i = 0; i < 20; ++i) {
       const auto q = any_question();

@@ -149,6 +149,7 @@ const answerable = fc.record({
   compare: fc.constantFrom('previous_period', 'year_over_year', ['2010-11-01', '2010-11-30']),
   match_day_of_week: fc.boolean(),
   refunds_on: fc.constantFrom('refund', 'order'),
+  convert: fc.boolean(),
   currency: fc.constantFrom('GBP', 'JPY'),
   pagination: fc.record({ limit: fc.integer({ min: 1, max: 9 }), offset: fc.nat(3) }),
   include: fc.record({ totals: fc.boolean(), total_rows: fc.boolean(), exactness: fc.boolean(), time_labels: fc.boolean() }),
