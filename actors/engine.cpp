@@ -332,6 +332,13 @@ void engine::ask_retention(retention_question q, std::vector<ack_position> after
                         std::move(then));
 }
 
+void engine::ask_journeys(journeys_question q, std::vector<ack_position> after,
+                          std::chrono::milliseconds wait_max, event_time now,
+                          callback<journeys_reply> then) {
+  actors::ask_journeys(impl_->env, impl_->lanes, std::move(q), {std::move(after), wait_max, now},
+                       std::move(then));
+}
+
 void engine::export_events(export_wish wish, std::chrono::milliseconds wait_max,
                            callback<export_page> then) {
   ask_export(impl_->lanes, std::move(wish), wait_max, std::move(then));

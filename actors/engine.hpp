@@ -10,6 +10,7 @@
 
 #include "actors/submission.hpp"
 #include "domain/funnel.hpp"
+#include "domain/journeys.hpp"
 #include "domain/query.hpp"
 #include "domain/result.hpp"
 #include "domain/retention.hpp"
@@ -140,6 +141,10 @@ struct retention_reply {
   query_reply meta;  // without a table
   retention_answer table;
 };
+struct journeys_reply {
+  query_reply meta;  // without a table
+  journeys_answer table;
+};
 
 template <class T>
 using callback = std::function<void(result<T>)>;
@@ -170,6 +175,9 @@ class engine {
   void ask_retention(retention_question q, std::vector<ack_position> after,
                      std::chrono::milliseconds wait_max, event_time now,
                      callback<retention_reply> then);
+  void ask_journeys(journeys_question q, std::vector<ack_position> after,
+                    std::chrono::milliseconds wait_max, event_time now,
+                    callback<journeys_reply> then);
   void report(std::string merchant, callback<merchant_report> then);
   /// A merchant's goals or segments by name, as this node has them.
   void find_filters(std::string merchant, filter_use use,

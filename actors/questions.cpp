@@ -54,6 +54,9 @@ bool names_filters_in(const question& q) {
 bool names_filters_in(const funnel_question& q) {
   return names_filters_in(q.asked) || std::ranges::any_of(q.steps, names_filters);
 }
+bool names_filters_in(const journeys_question& q) {
+  return names_filters_in(q.asked) || names_filters(q.anchor);
+}
 bool names_filters_in(const retention_question& q) {
   return names_filters_in(q.asked);
 }
@@ -144,6 +147,13 @@ void ask_funnel(const node_env_ptr& env, const std::vector<lane_actor>& lanes, f
                 asking how, callback<funnel_reply> then) {
   const way_in to{env, lane_for(lanes, q.asked.merchant)};
   send_report(to, std::move(q), std::move(how), std::move(then), make_funnel_plan, finish_funnel);
+}
+
+void ask_journeys(const node_env_ptr& env, const std::vector<lane_actor>& lanes,
+                  journeys_question q, asking how, callback<journeys_reply> then) {
+  const way_in to{env, lane_for(lanes, q.asked.merchant)};
+  send_report(to, std::move(q), std::move(how), std::move(then), make_journeys_plan,
+              finish_journeys);
 }
 
 void ask_retention(const node_env_ptr& env, const std::vector<lane_actor>& lanes,

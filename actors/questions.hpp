@@ -20,6 +20,8 @@ void ask_question(const node_env_ptr& env, const std::vector<lane_actor>& lanes,
                   asking how, callback<query_reply> then);
 void ask_funnel(const node_env_ptr& env, const std::vector<lane_actor>& lanes, funnel_question q,
                 asking how, callback<funnel_reply> then);
+void ask_journeys(const node_env_ptr& env, const std::vector<lane_actor>& lanes,
+                  journeys_question q, asking how, callback<journeys_reply> then);
 void ask_retention(const node_env_ptr& env, const std::vector<lane_actor>& lanes,
                    retention_question q, asking how, callback<retention_reply> then);
 void ask_export(const std::vector<lane_actor>& lanes, export_wish wish,

@@ -90,6 +90,24 @@ result<text_table> funnel_table(std::string_view json_text) {
   });
 }
 
+result<text_table> journeys_table(std::string_view json_text) {
+  return table_of_results(json_text, [](const json& results, const json& query) {
+    text_table table;
+    table.header = {"step", text_of(query.at("by")), "visitors", "share"};
+    for (const auto& step : results.at("steps")) {
+      const auto number = text_of(step.at("step"));
+      for (const auto& value : step.at("values"))
+        table.rows.push_back({number, text_of(value.at("value")), text_of(value.at("visitors")),
+                              text_of(value.at("share"))});
+      if (step.at("others") != 0)
+        table.rows.push_back({number, "(others)", text_of(step.at("others")), ""});
+      if (step.at("drop_off") != 0)
+        table.rows.push_back({number, "(nothing more)", text_of(step.at("drop_off")), ""});
+    }
+    return table;
+  });
+}
+
 result<text_table> retention_table(std::string_view json_text) {
   return table_of_results(json_text, [](const json& results, const json& query) {
     text_table table;

@@ -16,9 +16,11 @@ result<text_table> reply_table(std::string_view json_text);
 [[nodiscard]] text_table csv_table(std::string_view csv_text);
 
 /// The answer to a question about a funnel, a row for each step, or about retention, a row for each
-/// cohort. corrupt_record where the text is neither.
+/// cohort, or about journeys, a row for each value of each step. corrupt_record where the text is
+/// none of them.
 result<text_table> funnel_table(std::string_view json_text);
 result<text_table> retention_table(std::string_view json_text);
+result<text_table> journeys_table(std::string_view json_text);
 
 /// Makes the first `columns` columns one, for charts, which have one label.
 [[nodiscard]] text_table with_joined_labels(const text_table& table, std::size_t columns);

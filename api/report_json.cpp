@@ -17,6 +17,9 @@ using out_json = nlohmann::ordered_json;
 constexpr std::uint32_t window_seconds_max =
     static_cast<std::uint32_t>(std::chrono::seconds{funnel_window_max}.count());
 
+constexpr std::uint32_t journey_window_seconds_max =
+    static_cast<std::uint32_t>(std::chrono::seconds{journey_window_max}.count());
+
 /// What every question about a merchant has.
 void read_common(object_reader& body, query_request& request, status& outcome) {
   auto& q = request.q;
@@ -44,6 +47,21 @@ result<event_filter> read_step_filter(const json& value, const std::string& poin
   all.pointer = pointer;
   all.parts = std::move(*filters);
   return all;
+}
+
+void read_anchor(object_reader& body, journeys_question& into, status& outcome) {
+  const auto* const start = body.take("start");
+  const auto* const end = body.take("end");
+  if (!outcome) return;
+  if ((start == nullptr) == (end == nullptr))
+    return body.fail("start", "is required, or end, and only one of them");
+  into.backwards = start == nullptr;
+  auto read = read_step_filter(into.backwards ? *end : *start, into.backwards ? "/end" : "/start");
+  if (!read) {
+    outcome = read.error();
+    return;
+  }
+  into.anchor = std::move(*read);
 }
 
 void read_step(const json& value, std::size_t index, funnel_question& into, status& outcome) {
@@ -153,6 +171,29 @@ result<retention_request> parse_retention(std::string_view body) {
   return request;
 }
 
+result<journeys_request> parse_journeys(std::string_view body) {
+  const auto value = parse_question_json(body);
+  if (!value) return value.error();
+  journeys_request request;
+  auto& journeys = request.journeys;
+  status outcome{done{}};
+  object_reader members{*value, "", outcome};
+  read_common(members, request.common, outcome);
+  read_anchor(members, journeys, outcome);
+  members.text("by", journeys.by);
+  members.number("steps", 1, journey_steps_max, journeys.steps);
+  members.number("top", 1, journey_top_max, journeys.top);
+  auto window = static_cast<std::uint32_t>(journeys.window.count());
+  members.number("window_seconds", 1, journey_window_seconds_max, window);
+  members.texts("through", journeys.through);
+  members.flag("identity", journeys.identity);
+  members.finish();
+  if (!outcome) return outcome.error();
+  journeys.window = std::chrono::seconds{window};
+  journeys.asked = request.common.q;
+  return request;
+}
+
 std::string to_json(const funnel_question& q, const actors::funnel_reply& reply) {
   const auto& table = reply.table;
   auto rows = out_json::array();
@@ -193,6 +234,40 @@ std::string to_json(const retention_question& q, const actors::retention_reply& 
                  {"currency", table.currency},
                  {"period", to_string(q.period)},
                  {"of", q.of_orders ? "customers" : "visitors"}}}});
+}
+
+std::string to_json(const journeys_question& q, const actors::journeys_reply& reply) {
+  const auto& table = reply.table;
+  auto steps = out_json::array(), ways = out_json::array();
+  for (std::size_t i = 0; i < table.steps.size(); ++i) {
+    const auto& step = table.steps[i];
+    auto values = out_json::array();
+    for (const auto& v : step.values)
+      values.push_back(
+          {{"value", v.value}, {"visitors", v.visitors}, {"share", number_of(v.share)}});
+    steps.push_back({{"step", i + 1},
+                     {"visitors", step.visitors},
+                     {"drop_off", step.drop_off},
+                     {"values", std::move(values)},
+                     {"others", step.others}});
+  }
+  for (const auto& way : table.ways)
+    ways.push_back({{"values", way.values}, {"visitors", way.visitors}});
+  auto meta = meta_of(reply.meta);
+  meta["total_ways"] = table.total_ways;
+  return dump({{"results", {{"visitors", table.visitors}, {"steps", steps}, {"ways", ways}}},
+               {"meta", meta},
+               {"query",
+                {{"site_id", q.asked.merchant},
+                 {"date_range", {table.from, table.to}},
+                 {"timezone", table.zone},
+                 {"anchor", q.backwards ? "end" : "start"},
+                 {"by", q.by},
+                 {"steps", q.steps},
+                 {"top", q.top},
+                 {"window_seconds", q.window.count()},
+                 {"through", q.through},
+                 {"identity", q.identity}}}});
 }
 
 }  // namespace tally::api

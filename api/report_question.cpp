@@ -41,6 +41,11 @@ result<report_question> read_report(std::string_view path, std::string_view body
     if (!request) return request.error();
     return made_of(request->common, std::move(request->funnel), &actors::engine::ask_funnel);
   }
+  if (path == "/api/v2/journeys") {
+    auto request = parse_journeys(body);
+    if (!request) return request.error();
+    return made_of(request->common, std::move(request->journeys), &actors::engine::ask_journeys);
+  }
   auto request = parse_retention(body);
   if (!request) return request.error();
   return made_of(request->common, std::move(request->retention), &actors::engine::ask_retention);

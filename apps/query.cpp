@@ -24,6 +24,11 @@ struct typed_question {
   bool strict = false;
   std::string retention;  // day, week, month
   bool of_customers = false;
+  std::string after, before, by;  // journeys: the anchor as a step of a funnel
+  std::vector<std::string> through;
+  std::uint32_t steps = 0;
+  bool identity = false;
+  [[nodiscard]] bool of_journeys() const { return !after.empty() || !before.empty(); }
 };
 
 /// Fields that all questions have.
@@ -89,31 +94,57 @@ std::string retention_json(const typed_question& typed) {
   return text_of(q);
 }
 
+/// A filter as JSON, or the name of an event.
+json anchor_json(const std::string& typed) {
+  if (typed.starts_with("[")) return json::parse(typed, nullptr, false);
+  return {"is", "event:name", json::array({typed})};
+}
+
+std::string journeys_json(const typed_question& typed) {
+  auto q = common_json(typed);
+  if (!typed.after.empty()) q["start"] = anchor_json(typed.after);
+  if (!typed.before.empty()) q["end"] = anchor_json(typed.before);
+  if (!typed.by.empty()) q["by"] = typed.by;
+  if (typed.steps != 0) q["steps"] = typed.steps;
+  if (typed.limit != 0) q["top"] = typed.limit;
+  if (typed.window_s != 0) q["window_seconds"] = typed.window_s;
+  if (!typed.through.empty()) q["through"] = typed.through;
+  if (typed.identity) q["identity"] = true;
+  return text_of(q);
+}
+
 /// Why the flags do not go together; empty where they do.
 std::string wrong_flags(const typed_question& typed) {
   const int kinds = (typed.metrics.empty() ? 0 : 1) + (typed.funnel.empty() ? 0 : 1) +
-                    (typed.retention.empty() ? 0 : 1);
-  if (kinds != 1) return "one of --metrics, --funnel and --retention is needed";
-  if (typed.funnel.empty() && (typed.window_s != 0 || typed.strict))
-    return "--window and --strict are of a funnel";
+                    (typed.retention.empty() ? 0 : 1) + (typed.of_journeys() ? 1 : 0);
+  if (kinds != 1) return "one of --metrics, --funnel, --retention, --after and --before is needed";
+  if (typed.funnel.empty() && typed.strict) return "--strict is of a funnel";
+  if (typed.funnel.empty() && !typed.of_journeys() && typed.window_s != 0)
+    return "--window is of a funnel or journeys";
+  const bool of_steps =
+      !typed.by.empty() || typed.steps != 0 || !typed.through.empty() || typed.identity;
+  if (!typed.of_journeys() && of_steps)
+    return "--by, --steps, --through and --identity go with --after or --before";
   if (typed.retention.empty() && typed.of_customers) return "--customers is of --retention";
   if (!typed.metrics.empty()) return {};
   if (!typed.order.empty() || typed.totals || !typed.compare.empty() || !typed.refunds_on.empty())
     return "--order-by, --totals, --compare and --refunds-on go with --metrics";
-  if (!typed.retention.empty() && !typed.dimensions.empty())
-    return "--retention has no --dimensions";
+  if ((!typed.retention.empty() || typed.of_journeys()) && !typed.dimensions.empty())
+    return "--retention, --after and --before have no --dimensions";
   return {};
 }
 
 /// An answer as JSON gives a table; where it is none, it says what is wrong.
 result<api::text_table> table_of(const typed_question& typed, const std::string& reply) {
   if (!typed.funnel.empty()) return api::funnel_table(reply);
+  if (typed.of_journeys()) return api::journeys_table(reply);
   return typed.retention.empty() ? api::csv_table(reply) : api::retention_table(reply);
 }
 
 std::vector<std::string> words_of(const typed_question& typed, bool as_json) {
   if (!typed.funnel.empty()) return {"funnel", funnel_json(typed)};
   if (!typed.retention.empty()) return {"retention", retention_json(typed)};
+  if (typed.of_journeys()) return {"journeys", journeys_json(typed)};
   return {"query", question_json(typed), as_json ? "application/json" : "text/csv"};
 }
 
@@ -142,7 +173,8 @@ int ask(const typed_question& typed, const client_flags& flags) {
   auto table = table_of(typed, *reply);
   if (!table) return report(table.error());
   const bool chart = flags.output() == "chart";
-  const std::size_t labels = typed.dimensions.size() + (typed.funnel.empty() ? 0 : 1);
+  const std::size_t labels =
+      typed.of_journeys() ? 2 : typed.dimensions.size() + (typed.funnel.empty() ? 0 : 1);
   if (chart && labels > 0) *table = api::with_joined_labels(*table, labels);
   const auto text = chart                     ? api::render_chart(*table, terminal_width())
                     : flags.output() == "csv" ? api::render_csv(*table)
@@ -151,7 +183,7 @@ int ask(const typed_question& typed, const client_flags& flags) {
   return exit_ok;
 }
 
-/// Flags of funnels and retention.
+/// Flags of funnels, retention and journeys.
 void add_report_flags(CLI::App& command, typed_question& typed) {
   // CLI11 cuts what stands in brackets, which filters do, where an option takes several values.
   command
@@ -162,12 +194,26 @@ void add_report_flags(CLI::App& command, typed_question& typed) {
       ->allow_extra_args(false);
   const std::map<std::string, std::uint32_t> units{
       {"s", 1}, {"m", 60}, {"h", 3'600}, {"d", 86'400}};
-  command.add_option("--window", typed.window_s, "From a funnel's first step to its last [14d]")
+  command
+      .add_option("--window", typed.window_s,
+                  "From a funnel's first step to its last [14d], of journeys [1d]")
       ->transform(CLI::AsNumberWithUnit(units));
   command.add_flag("--strict", typed.strict, "Each step is the visitor's very next event");
   command.add_option("--retention", typed.retention, "Who comes back, by day, week or month")
       ->check(CLI::IsMember({"day", "week", "month"}));
   command.add_flag("--customers", typed.of_customers, "Retention of customers, by their orders");
+  command.add_option("--after", typed.after,
+                     "What visitors did next: a filter as JSON, or the name of an event");
+  command.add_option("--before", typed.before, "What they did before that")->excludes("--after");
+  command.add_option("--by", typed.by, "What a step of journeys is [event:page]")
+      ->check(CLI::IsMember({"event:page", "event:name"}));
+  command.add_option("--steps", typed.steps, "Steps of journeys [5]");
+  command.add_option("--through", typed.through, "The first of these steps, one each")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command.add_flag("--identity", typed.identity,
+                   "Take visitors for the users that they were seen with");
 }
 
 }  // namespace
@@ -182,7 +228,8 @@ void add_query(CLI::App& root, action& chosen) {
       "2026-01-01,2026-01-31 -o chart\n"
       "  tally query --merchant shop --funnel page_view --funnel add_to_cart --funnel purchase "
       "--range 30d -o chart\n"
-      "  tally query --merchant shop --retention month --customers --range year");
+      "  tally query --merchant shop --retention month --customers --range year\n"
+      "  tally query --merchant shop --before purchase --steps 3 --range 30d");
   auto typed = std::make_shared<typed_question>();
   command->add_option("--merchant", typed->merchant, "ID")->required();
   command->add_option("--metrics", typed->metrics, "Names, separated by commas")->delimiter(',');

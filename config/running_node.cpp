@@ -180,7 +180,7 @@ void running_node::impl::add_questions() {
                    return then(failure{errc::bad_request, "usage: query JSON [FORMAT]"});
                  api::run_query(asked, words[1], words.size() > 2 ? words[2] : "", std::move(then));
                });
-  for (const auto* const report : {"funnel", "retention"})
+  for (const auto* const report : {"funnel", "retention", "journeys"})
     add_question(report, "site_id",
                  [&asked, path = "/api/v2/" + std::string{report}](
                      std::vector<std::string> words, actors::callback<std::string> then) {

@@ -86,7 +86,10 @@ struct scan::work {
   [[nodiscard]] status check(bool whole) const;
   void count_unit(std::size_t span, scan_group& g, const scan_unit& u, std::uint64_t number);
   visit_pass& pass() {
-    if (!visits) visits = std::make_unique<visit_pass>(frame);
+    if (!visits) {
+      join_people(frame);
+      visits = std::make_unique<visit_pass>(frame);
+    }
     return *visits;
   }
 
@@ -177,6 +180,8 @@ void scan::work::keep_block(scan_block& b, std::int64_t newest_before_ms) {
   auto newest = p.needs.own_newest ? frame.newest_ms : newest_before_ms;
   for (std::size_t unit = 0; unit < b.units(); ++unit) {
     const auto row = b.row_of(unit);
+    if (p.needs.identity)
+      if (const auto link = b.link(row)) frame.users[link->first] = link->second;
     if (!b.counted(row)) continue;
     const auto at_ms = b.at_ms(row);
     newest = std::max(newest, at_ms);

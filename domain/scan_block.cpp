@@ -6,6 +6,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "domain/event.hpp"
 #include "domain/screen_class.hpp"
 #include "domain/traffic_source.hpp"
 #include "domain/url_text.hpp"
@@ -115,6 +116,16 @@ std::optional<std::uint64_t> scan_block::customer(std::size_t row) {
   if (const auto user = users_.at(row); !user.empty()) return person_hash(user);
   const auto visitor = person(row);
   return visitor == 0 ? std::nullopt : std::optional{visitor};
+}
+
+std::optional<std::pair<std::uint64_t, std::uint64_t>> scan_block::link(std::size_t row) {
+  if (visitors_.at(row).empty() || users_.at(row).empty()) return std::nullopt;
+  const auto& kinds = block_.number(number_field::kind);
+  const bool identifies = !kinds.empty() &&
+                          kinds[row] == static_cast<std::int64_t>(event_kind::identify) &&
+                          outcome_[row] == static_cast<std::int64_t>(row_outcome::control);
+  if (!identifies && !counted(row)) return std::nullopt;
+  return std::pair{person(row), customer(row).value_or(0)};
 }
 
 const field_column& scan_block::column(std::size_t field) {

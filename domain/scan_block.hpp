@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "domain/event_columns.hpp"
@@ -57,6 +58,9 @@ class scan_block {
   }
   /// Hash of the row's user, else visitor.
   [[nodiscard]] std::optional<std::uint64_t> customer(std::size_t row);
+
+  /// The visitor and the user that a row names together: of data events, and of what identifies.
+  [[nodiscard]] std::optional<std::pair<std::uint64_t, std::uint64_t>> link(std::size_t row);
 
   /// A field that single events tell.
   const field_column& column(std::size_t field);

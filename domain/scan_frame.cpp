@@ -138,6 +138,7 @@ std::size_t scan_frame::heap_bytes() const {
   auto bytes = pages.heap_bytes() + currencies.heap_bytes() + kept.heap_bytes();
   for (const auto& v : values) bytes += v.heap_bytes();
   constexpr std::size_t worth_bytes = 64;
+  bytes += users.size() * worth_bytes;
   for (const auto& w : to_date) bytes += w.size() * worth_bytes;
   for (const auto& s : spans) bytes += s.groups.heap_bytes() + s.total.heap_bytes();
   return bytes;
@@ -177,8 +178,22 @@ void scan_frame::merge(const scan_frame& later) {
   append_kept(later, page_ids, currency_ids);
   for (std::size_t i = 0; i < later.kept.ids.size(); ++i)
     kept.ids.push_back(ids[slots[i % slots.size()]][later.kept.ids[i]]);
+  for (const auto& [visitor, user] : later.users) users[visitor] = user;
   newest_ms = std::max(newest_ms, later.newest_ms);
   rows += later.rows;
+}
+
+void join_people(scan_frame& frame) {
+  if (frame.users.empty()) return;
+  const auto join = [&](std::uint64_t& person) {
+    const auto found = frame.users.find(person);
+    if (found != frame.users.end() && found->second != 0) person = found->second;
+  };
+  for (auto& u : frame.kept.units) join(u.person);
+  for (auto& customer : frame.kept.customers) join(customer);
+  for (auto& s : frame.kept.sales)
+    if (s.has_customer) join(s.customer);
+  frame.users.clear();
 }
 
 }  // namespace tally

@@ -419,6 +419,7 @@ column_wish wish_of(const scan_plan& p) {
   }
   if (p.needs.order_days) wish.texts.insert(text_field::order_id);
   if (p.needs.rates) wish.numbers.insert(number_field::stamped_at);
+  if (p.needs.identity) wish.numbers.insert(number_field::kind);
   if (p.needs.pages) wish.texts.insert(text_field::url);
   if (p.needs.scrolls) wish.properties.insert(std::string{scroll_property});
   if (p.needs.items) wish.items = true;

@@ -65,6 +65,7 @@ struct scan_needs {
   bool commerce = false, visitors = false;
   bool order_days = false;  // refunds count when their orders were placed
   bool rates = false;       // amounts of other currencies are converted
+  bool identity = false;    // visitors are the users that they were seen with
   bool totals = false;      // the whole range as one group too
   bool pages = false;       // which pages a visit saw, and for how long
   bool scrolls = false;     // how far they were read

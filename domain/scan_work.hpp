@@ -69,6 +69,8 @@ struct scan_frame {
   bool wants_order_values = false;  // or what each order is worth
   using worths = std::unordered_map<std::uint64_t, money_sum>;
   std::vector<worths> to_date;  // where it is wanted: of customers at the end of each span
+  // Where needs.identity: the user that a visitor was seen with last, until join_people().
+  std::unordered_map<std::uint64_t, std::uint64_t> users;
   std::int64_t newest_ms = std::numeric_limits<std::int64_t>::min();
   std::uint64_t rows = 0;
 
@@ -76,6 +78,9 @@ struct scan_frame {
   void append_kept(const scan_frame& later, const std::vector<std::uint32_t>& page_ids,
                    const std::vector<std::uint32_t>& currency_ids);
 };
+
+/// Makes visitors the users that they were seen with, once all blocks are there.
+void join_people(scan_frame& frame);
 
 /// Puts units that waited into visits and counts them.
 class visit_pass {

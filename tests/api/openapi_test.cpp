@@ -79,6 +79,7 @@ TEST(openapi_document, has_the_public_paths) {
                            "/api/v2/funnel",
                            "/v1/export",
                            "/api/v2/retention",
+                           "/api/v2/journeys",
                            "/v1/reprocess",
                            "/v1/reprocess/{id}",
                            "/v1/rulesets",

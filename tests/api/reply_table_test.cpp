@@ -23,6 +23,19 @@ TEST(reply_table, any_other_reply_is_names_and_values) {
             "events.duplicate  0\n");
 }
 
+TEST(reply_table, journeys_have_a_row_for_each_value_of_each_step) {
+  const auto table = journeys_table(
+      R"({"results":{"visitors":5,"ways":[],"steps":[{"step":1,"visitors":4,"drop_off":1,"others":1,
+          "values":[{"value":"/a","visitors":3,"share":60.0}]}]},"query":{"by":"event:page"}})");
+  ASSERT_TRUE(table.ok());
+  EXPECT_EQ(render_csv(*table),
+            "step,event:page,visitors,share\n"
+            "1,/a,3,60.0\n"
+            "1,(others),1,\n"
+            "1,(nothing more),1,\n");
+  EXPECT_EQ(journeys_table("{}").error().code, errc::corrupt_record);
+}
+
 TEST(reply_table, what_is_no_object_is_a_failure) {
   EXPECT_EQ(reply_table("[1]").error().code, errc::corrupt_record);
   EXPECT_EQ(reply_table("{").error().code, errc::corrupt_record);

@@ -49,6 +49,41 @@ TEST(parse_funnel, points_at_what_is_wrong) {
   }
 }
 
+TEST(parse_journeys, reads_every_field) {
+  const auto r = parse_journeys(R"({"site_id": "shop", "date_range": "7d",
+    "end": ["is", "event:name", ["purchase"]], "by": "event:name", "steps": 3, "top": 7,
+    "window_seconds": 60, "through": ["a", "b"], "identity": true})");
+  ASSERT_TRUE(r) << r.error().detail;
+  const auto& q = r->journeys;
+  EXPECT_TRUE(q.backwards && q.identity);
+  EXPECT_EQ(q.anchor.op, filter_op::is);
+  EXPECT_EQ(q.by, "event:name");
+  EXPECT_EQ(q.steps, 3u);
+  EXPECT_EQ(q.top, 7u);
+  EXPECT_EQ(q.window, std::chrono::seconds{60});
+  EXPECT_EQ(q.through, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(q.asked.merchant, "shop");
+}
+
+TEST(parse_journeys, points_at_what_is_wrong) {
+  const std::string anchor = R"(["is", "event:name", ["a"]])";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {R"({"start": )" + anchor + "}", "/date_range: "},
+      {R"({"date_range": "7d"})", "/start: "},
+      {R"({"date_range": "7d", "start": )" + anchor + R"(, "end": )" + anchor + "}", "/start: "},
+      {R"({"date_range": "7d", "start": 1})", "/start: "},
+      {R"({"date_range": "7d", "end": ["is"]})", "/end: "},
+      {R"({"date_range": "7d", "steps": 11, "start": )" + anchor + "}", "/steps: "},
+      {R"({"date_range": "7d", "top": 0, "start": )" + anchor + "}", "/top: "},
+      {R"({"date_range": "7d", "dimensions": [], "start": )" + anchor + "}", "/dimensions: "},
+  };
+  for (const auto& [body, begin] : cases) {
+    const auto r = parse_journeys(body);
+    ASSERT_FALSE(r) << body;
+    EXPECT_TRUE(r.error().detail.starts_with(begin)) << body << "\n" << r.error().detail;
+  }
+}
+
 TEST(parse_retention, reads_period_and_of) {
   const auto r = parse_retention(R"({"date_range": "12mo", "period": "month", "of": "customers"})");
   ASSERT_TRUE(r) << r.error().detail;

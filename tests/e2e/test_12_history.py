@@ -229,6 +229,58 @@ def test_a_funnel_of_the_access_log_equals_the_oracle(workspace):
     check("(none) · step 2" in chart and "█" in chart, f"a chart by system: {chart[:400]}")
 
 
+def way_after(hits, anchor, steps, window_ms):
+    """The pages that one visitor saw after the first hit of a page; None where it never came."""
+    begin = next((n for n, (_, _, page) in enumerate(hits) if page == anchor), None)
+    if begin is None:
+        return None
+    found, last = [], anchor
+    for at, _, page in hits[begin + 1:]:
+        if at - hits[begin][0] > window_ms or len(found) == steps:
+            break
+        if page != last:
+            found.append(page)
+        last = page
+    return tuple(found)
+
+
+def test_journeys_of_the_access_log_equal_the_oracle(workspace):
+    hits, _ = oracle.read_log()
+    node, read = node_with_log(workspace, hits, sealed_after=2)
+    people = collections.defaultdict(list)
+    for place, hit in enumerate(hits):
+        if hit.is_page:
+            page = hit.target.split("?")[0].split("#")[0]
+            people[hit.visitor].append((int(hit.at.timestamp() * 1000), place, page))
+    seen = collections.Counter(page for views in people.values() for _, _, page in views)
+    for anchor, backwards in ((seen.most_common(3)[2][0], False), (seen.most_common(2)[1][0], True)):
+        ways = collections.Counter()
+        for views in people.values():
+            views = sorted(views)
+            if backwards:
+                views = [(-at, place, page) for at, place, page in reversed(views)]
+            way = way_after(views, anchor, 3, 3_600_000)
+            if way is not None:
+                ways[way] += 1
+        answer = ask(node, read, "/api/v2/journeys", {
+            "date_range": ["2015-05-17", "2015-05-20"], "end" if backwards else "start":
+            ["is", "event:page", [anchor]], "filters": [["is", "event:name", ["page_view"]]],
+            "steps": 3, "top": 1000, "window_seconds": 3_600})
+        results = answer["results"]
+        check_equal(answer["meta"]["total_ways"], len(ways), f"different ways at {anchor}")
+        got = {tuple(w["values"]): w["visitors"] for w in results["ways"]}
+        common = {way: count for way, count in ways.items() if count > 1}
+        check_equal({way: got.get(way) for way in common}, common, f"ways at {anchor}")
+        check_equal(results["visitors"], sum(ways.values()), "visitors")
+        check_equal(results["steps"][0]["drop_off"], ways[()], "who saw nothing else")
+        first = collections.Counter(w[0] for w in ways.elements() if w)
+        check_equal({v["value"]: v["visitors"] for v in results["steps"][0]["values"]}, dict(first), "the first step")
+    typed = ["--before", json.dumps(["is", "event:page", [anchor]]), "--steps", "1", "--limit", "3"]
+    lines = node.cli("query", "--merchant", "site", "--range", "2015-05-17,2015-05-20", *typed, "-o", "csv").splitlines()
+    check_equal(lines[0], "step,event:page,visitors,share", "header of the command's table")
+    check_equal(len(lines), 6, f"three pages, others and nothing more: {lines}")
+
+
 def test_retention_of_the_shop_equals_the_oracle(workspace):
     invoices, _ = oracle.read_shop()
     node = workspace.node().start()

@@ -170,6 +170,10 @@ await posting('/api/v2/funnel', [readKey, platformKey],
               [fc.record({ ...about, steps: fc.array(step, { minLength: 2, maxLength: 4 }) })]);
 await posting('/api/v2/retention', [readKey, platformKey],
               [fc.record({ ...about, period: fc.constantFrom('day', 'week', 'month') })]);
+const deed = fc.constantFrom(['is', 'event:name', ['page']], ['is', 'event:name', ['order']], ['is', 'event:page', ['/']]);
+await posting('/api/v2/journeys', [readKey, platformKey],
+              [fc.record({ ...about, start: deed, steps: fc.integer({ min: 1, max: 10 }), identity: fc.boolean() }),
+               fc.record({ ...about, end: deed, by: fc.constantFrom('event:page', 'event:name') })]);
 await hold('/v1/export', fc.tuple(fc.oneof(
     fc.constantFrom('', '?limit=5', '?limit=0', '?cursor=2&format=csv', '?from=2010-12-01&to=2010-12-02', '?merchant=shop'),
     fc.webQueryParameters().map((q) => `?${q}`)), keys([readKey, platformKey])),
@@ -190,7 +194,7 @@ const counts = [...seen].sort().map(([what, count]) => `${what}: ${count}`);
 console.log(counts.join('\n'));
 for (const wanted of ['/v1/events 200', '/v1/events 400', '/v1/batch 200', '/api/v2/query 200', '/api/v2/query 400',
                       '/v1/merchant 200', '/v1/merchant 400', '/v1/merchant 404',
-                      '/api/v2/funnel 200', '/api/v2/funnel 400', '/api/v2/retention 200', '/v1/export 200',
+                      '/api/v2/funnel 200', '/api/v2/funnel 400', '/api/v2/retention 200', '/api/v2/journeys 200', '/api/v2/journeys 400', '/v1/export 200',
                       '/v1/export 400', '/v1/stream 401', '/v1/stream 426', '/v1/live 200',
                        '/v1/live 404', '/v1/goals 200', '/v1/goals 404', '/v1/segments 200'])
   if (!seen.has(wanted)) throw new Error(`never seen: ${wanted}`);
