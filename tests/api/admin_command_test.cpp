@@ -71,10 +71,10 @@ TEST(admin_command, rates_come_as_csv_or_json) {
   EXPECT_EQ(command(asked(post, "/v1/rates", "date,USD\n2010-12-01,1.3\n", "base=EUR")),
             (words{"rates", "import", "date,USD\n2010-12-01,1.3\n", "--base", "EUR"}));
   EXPECT_EQ(command(asked(post, "/v1/rates", R"({"base": "GBP", "rates": [
-                {"date": "2010-12-01", "currency": "USD", "rate": 1.300000000000000001},
+                {"date": "2010-12-01", "currency": "USD", "rate": 1.30000000000000001},
                 {"date": "2010-12-02", "currency": "EUR", "rate": "0.9"}]})")),
             (words{"rates", "import",
-                   "date,currency,rate\n2010-12-01,USD,1.300000000000000001\n2010-12-02,EUR,0.9\n",
+                   "date,currency,rate\n2010-12-01,USD,1.30000000000000001\n2010-12-02,EUR,0.9\n",
                    "--base", "GBP"}))
       << "digits as they are written";
   EXPECT_EQ(command(asked(get, "/v1/rates/1")), words{"404"});

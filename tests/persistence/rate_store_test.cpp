@@ -13,6 +13,10 @@ class rate_store_test : public ::testing::Test {
   ~rate_store_test() override { EXPECT_TRUE(log->close()); }
 
   void open() {
+    if (log) {
+      EXPECT_TRUE(log->close());
+    }
+    log.reset();
     journal_options options;
     options.path = folder / "journal";
     auto opened = journal::open(options);
