@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t head_bytes = 8;
 constexpr std::size_t page_bytes_max = 256u << 20;  // an entry is a column of a block at most
-constexpr std::array<std::string_view, 3> platform_prefixes{"ruleset/", "key/", "audit/"};
+constexpr std::array<std::string_view, 4> platform_prefixes{"ruleset/", "key/", "audit/", "rate_"};
 
 std::string prefix_of(std::uint16_t shard) {
   std::string prefix;

@@ -34,8 +34,8 @@ struct copy_cursor {
   std::string after;  // key; empty: the part begins
 };
 
-/// The beginnings of the keys in `meta` that all nodes of a cluster share: rulesets, platform and
-/// admin keys, what administrators did.
+/// The beginnings of the keys in `meta` that all nodes of a cluster share: rulesets, rates,
+/// platform and admin keys, what administrators did.
 [[nodiscard]] bool is_platform_key(std::string_view key);
 
 /// A shard at one moment: history up to sealed(), and a state that has at least as much. Keeps old

@@ -32,7 +32,11 @@ def test_four_nodes_know_everything_with_three_copies_of_each_shard(workspace):
     for node in range(4):
         shown = cluster.run(node, "merchant", "show", "shop-3")
         check_equal(shown["timezone"], "Europe/London", f"at node {node}")
-    time.sleep(1)
+    rates = workspace.path / "rates.csv"
+    rates.write_text("date,currency,rate\n2010-12-01,GBP,0.85\n")
+    cluster.run(0, "rates", "import", str(rates), "--base", "EUR")
+    for node in range(4):
+        wait_for(lambda n=node: cluster.run(n, "rates", "list")["rates"], f"rates at node {node}")
     for load in loads:
         load.finish()
     for node in range(4):
