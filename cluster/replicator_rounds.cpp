@@ -302,7 +302,7 @@ bool replicator_state::drop_before(persistence::round_number round) {
     const auto& config = copy.core->config();
     return config.copies.size() != config.in_sync.size();
   });
-  if (lags && env_->log_bytes_now < shared_->options.lagging_log_bytes_max) return true;
+  if (lags && env_->journal->log_bytes() < shared_->options.lagging_log_bytes_max) return true;
   if (!env_->journal->drops_before(round, env_->options.keep_log_bytes)) return true;
   starts_.round = round;
   for (std::uint16_t shard = 0; shard < copies_.size(); ++shard) {
@@ -317,7 +317,6 @@ bool replicator_state::drop_before(persistence::round_number round) {
   if (const auto put = env_->journal->put_meta({to_record(starts_)}); !put) return false;
   const auto dropped = env_->journal->drop_segments_before(round, env_->options.keep_log_bytes);
   if (!dropped) spdlog::warn("log_not_dropped reason={}", dropped.error().text());
-  env_->log_bytes_now = env_->journal->log_bytes();
   trim();
   return dropped.ok();
 }
