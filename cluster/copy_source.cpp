@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "actors/replication.hpp"
+#include "cluster/registry_sync.hpp"
 #include "domain/bytes.hpp"
 #include "domain/shard.hpp"
 #include "persistence/crc32c.hpp"
@@ -68,9 +68,8 @@ void copy_source::begin(std::uint16_t shard, answerer reply) {
   env_->run_io([this, shard, number, made, reply = std::move(reply)] {
     // First the pin, then the picture: what is sealed meanwhile stays in the log too.
     made->log = env_->reads.hold(env_->history->sealed_round() + 1);
-    const bool with_platform = shard == shard_of(merchant_hash(actors::platform_merchant));
     auto picture = persistence::shard_picture::take(*env_->journal, *env_->state, *env_->history,
-                                                    shard, with_platform);
+                                                    shard, is_platforms(shard));
     const bool is_counted = env_->saved_before >= env_->sealed_before;
     if (!picture || !is_counted) {
       remove(number);

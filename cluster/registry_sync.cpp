@@ -21,10 +21,6 @@ using std::chrono::steady_clock;
 constexpr std::uint8_t version = 1;
 constexpr auto known_key = "replica/registries";
 
-bool is_platforms(std::uint16_t shard) {
-  return shard == shard_of(merchant_hash(actors::platform_merchant));
-}
-
 std::size_t bytes_of(const copied_registry& all) {
   std::size_t bytes = 0;
   for (const auto* list : {&all.merchants, &all.platform})
@@ -33,6 +29,10 @@ std::size_t bytes_of(const copied_registry& all) {
 }
 
 }  // namespace
+
+bool is_platforms(std::uint16_t shard) {
+  return shard == shard_of(merchant_hash(actors::platform_merchant));
+}
 
 void registry_ring::begin_at(std::uint64_t offset) {
   from_ = offset;
@@ -211,16 +211,9 @@ void replicator_state::take_registries(const std::vector<registry_news>& news) {
       spdlog::error("registry_not_read shard={} reason={}", n.shard, records.error().text());
       continue;
     }
-    const auto add = [&](std::vector<persistence::record>& to,
-                         const std::vector<persistence::record>& from) {
-      for (const auto& r : from)
-        if (r.value.empty()) ++env_->deletions;
-      to.insert(to.end(), from.begin(), from.end());
-      is_changed = is_changed || !from.empty();
-    };
-    add(next_.merchants, records->merchants);
-    add(next_.meta, records->platform);
-    is_changed = is_changed || n.is_whole;
+    put_records(*records);
+    is_changed =
+        is_changed || n.is_whole || !records->merchants.empty() || !records->platform.empty();
     registries_due_.emplace_back(n.shard, n.known);
   }
   if (is_changed) {

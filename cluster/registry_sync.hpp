@@ -22,6 +22,9 @@ namespace tally::cluster {
 /// these are all records of the shard u8, records of merchants text, of the platform text.
 inline constexpr auto registry_request = "registry";
 
+/// Whether the records of what belongs to no merchant come with this shard.
+[[nodiscard]] bool is_platforms(std::uint16_t shard);
+
 /// The last changes of a shard's records, by the offset of the event that brought them.
 class registry_ring {
  public:

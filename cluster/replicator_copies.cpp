@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "actors/replication.hpp"
 #include "cluster/replicator_state.hpp"
-#include "domain/shard.hpp"
 
 /// Histories of other nodes in the place of what is here. Two rounds of the log frame the change:
 /// the first one empties the shard's copy and leaves a mark, by which a restart knows that history
@@ -116,8 +114,7 @@ void replicator_state::install(std::uint16_t shard) {
     env->run_write([env, shard, path, tell] {
       if (auto put = persistence::install_state(*env->state, shard, path); !put)
         return tell(put.error());
-      const bool with_platform = shard == shard_of(merchant_hash(actors::platform_merchant));
-      tell(persistence::read_registry(*env->journal, shard, with_platform, path));
+      tell(persistence::read_registry(*env->journal, shard, is_platforms(shard), path));
     });
   }));
 }
@@ -131,17 +128,19 @@ void replicator_state::installed(std::uint16_t shard,
       {shard, {start.offset + 1, start.chain, start.epoch, to_ms(start.stamped_at)}, true});
   next_.meta.push_back({install_key(shard), {}});
   next_.meta.push_back(to_record(starts_));
-  const auto add = [&](std::vector<persistence::record>& to,
-                       const std::vector<persistence::record>& from) {
-    for (const auto& r : from)
-      if (r.value.empty()) ++env_->deletions;
-    to.insert(to.end(), from.begin(), from.end());
-  };
-  add(next_.merchants, registry->merchants);
-  add(next_.meta, registry->platform);
+  put_records(*registry);
   fixed_commits_.push_back({shard, start.offset});
   replacing_.push_back(shard);
   schedule_flush();
+}
+
+/// In the next round: what is empty goes.
+void replicator_state::put_records(const persistence::copied_registry& records) {
+  for (const auto* list : {&records.merchants, &records.platform})
+    for (const auto& r : *list)
+      if (r.value.empty()) ++env_->deletions;
+  next_.merchants.insert(next_.merchants.end(), records.merchants.begin(), records.merchants.end());
+  next_.meta.insert(next_.meta.end(), records.platform.begin(), records.platform.end());
 }
 
 void replicator_state::finish_copy(std::uint16_t shard) {

@@ -175,6 +175,7 @@ struct replicator_state {
   void install(std::uint16_t shard);
   void installed(std::uint16_t shard, const result<persistence::copied_registry>& registry);
   void finish_copy(std::uint16_t shard);
+  void put_records(const persistence::copied_registry& records);
 
   // registry_sync.cpp
   [[nodiscard]] bool has_copy(std::uint16_t shard) const;
